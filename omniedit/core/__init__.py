@@ -1,0 +1,1 @@
+"""Judgement: pure, synchronous, without I/O."""

@@ -1,0 +1,1 @@
+"""Many hosts, on engines that exist."""

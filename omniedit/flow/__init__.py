@@ -1,0 +1,1 @@
+"""The river: one edit or very many, from source to saved file."""

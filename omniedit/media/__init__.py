@@ -1,0 +1,1 @@
+"""Bytes and frames: probe, host, download."""

@@ -1,0 +1,1 @@
+"""Before and after, side by side, in one HTML file."""

@@ -1,0 +1,1 @@
+"""An honest stranger that speaks the API on loopback and really edits video."""
