@@ -30,7 +30,7 @@ Rules of this room: an error says what, where and how to mend it; none carries t
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 __all__ = [
@@ -281,7 +281,7 @@ class JournalBusy(JournalError):
 
 
 @contextmanager
-def doorway(doing: str, *, task_id: str | None = None, idempotency_key: str | None = None) -> Iterator[None]:
+def doorway(doing: str, *, task_id: str | None = None, idempotency_key: str | None = None) -> Generator[None]:
     """Turn what the HTTP library and the operating system raise into `TransportFailed`.
 
     Args:
@@ -291,11 +291,11 @@ def doorway(doing: str, *, task_id: str | None = None, idempotency_key: str | No
 
     Our own errors and cancellation pass through untouched.
     """
-    import aiohttp  # noqa: PLC0415  # importing omniedit must not import aiohttp
+    import aiohttp  # here, since importing omniedit must not import it
 
     try:
         yield
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, EOFError) as error:
+    except (aiohttp.ClientError, TimeoutError, OSError, EOFError) as error:
         if isinstance(error, OmniEditError):
             raise
         failure = TransportFailed(
@@ -311,14 +311,14 @@ def doorway(doing: str, *, task_id: str | None = None, idempotency_key: str | No
 
 def _never_left(error: BaseException) -> bool:
     """Whether it is certain that no byte of the request was written: lookup, connect and TLS come before it."""
-    import aiohttp  # noqa: PLC0415
+    import aiohttp
 
     before = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
     return isinstance(error, before)
 
 
 def _transport_code(error: BaseException) -> str:
-    import aiohttp  # noqa: PLC0415
+    import aiohttp
 
     match error:
         case aiohttp.InvalidURL():
@@ -337,7 +337,7 @@ def _transport_code(error: BaseException) -> str:
 
 def _describe(error: BaseException) -> str:
     """One line, without the request: foreign errors may print URLs with secrets and whole headers."""
-    import aiohttp  # noqa: PLC0415
+    import aiohttp
 
     match error:
         case aiohttp.ClientResponseError():

@@ -127,28 +127,26 @@ class Edit:
         **unsupported: Never,
     ) -> None:
         where = os.fspath(source) if isinstance(source, os.PathLike) else source
-        extra: Mapping[str, object] = MappingProxyType(dict(unsupported)) if unsupported else _EMPTY
-        self.__attrs_init__(  # type: ignore[attr-defined]  # written by attrs because of init=False
-            where, prompt, name, callback_url, model, variant, extra, _identity(where, prompt, model, variant)
-        )
+        values: dict[str, object] = {
+            "source": where,
+            "prompt": prompt,
+            "name": name,
+            "callback_url": callback_url,
+            "model": model,
+            "variant": variant,
+            "unsupported": MappingProxyType(dict(unsupported)) if unsupported else _EMPTY,
+            "key": _identity(where, prompt, model, variant),
+        }
+        for field, value in values.items():
+            object.__setattr__(self, field, value)  # the value is frozen from here on
 
     def __reduce__(self) -> tuple[object, ...]:
-        state = (self.source, self.prompt, self.name, self.callback_url, self.model, self.variant)
-        return _rebuild_edit, (*state, dict(self.unsupported))
+        more = {"name": self.name, "callback_url": self.callback_url, "model": self.model, "variant": self.variant}
+        return _rebuild_edit, (self.source, self.prompt, {**more, **self.unsupported})
 
 
-def _rebuild_edit(
-    source: str,
-    prompt: str,
-    name: str | None,
-    callback_url: str | None,
-    model: str,
-    variant: int,
-    unsupported: dict[str, Never],
-) -> Edit:
-    return Edit(
-        source, prompt, name=name, callback_url=callback_url, model=model, variant=variant, **unsupported
-    )
+def _rebuild_edit(source: str, prompt: str, more: dict[str, Never]) -> Edit:
+    return Edit(source, prompt, **more)
 
 
 def _identity(source: object, prompt: object, model: object, variant: object) -> str:
