@@ -268,7 +268,7 @@ def _first_fault(error: BaseException, root: str) -> tuple[str, str]:
             return _first_fault(first, f"{root}.{note.name}")
         return _first_fault(rest[0], root)
     if isinstance(error, KeyError):
-        return f"{root}.{error.args[0]}", "missing"
+        return root, "missing"
     return root, str(error)
 
 

@@ -1,0 +1,298 @@
+"""The life of an edit: which status may follow which, and what a look at its task changes.
+
+Rules of this room (`core`): pure and synchronous; no I/O, no clock, no randomness; `now` comes in, values go out.
+
+Rules of this file: everything that moves an edit goes through `move`, which knows the table; an illegal move raises
+and changes nothing. A task never goes backwards: a late look is ignored. Where a look finds a task further on than
+the next status, the statuses in between are told as well, in order, so that nobody sees a jump. A status that this
+version does not know is watched like `processing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+import attrs
+
+from omniedit import errors
+from omniedit.changes import Change
+from omniedit.errors import OmniEditError, TaskCancelled, TaskFailed
+from omniedit.models import Entry, Status, Task
+
+__all__ = [
+    "REOPENED",
+    "TABLE",
+    "IllegalMove",
+    "Step",
+    "error_of",
+    "follows",
+    "may_retry",
+    "move",
+    "observe",
+    "standing",
+]
+
+S = Status
+
+# What may follow what while an edit is worked on. The diagram in the documentation is drawn from this literal.
+TABLE: Mapping[Status, frozenset[Status]] = {
+    S.queued: frozenset({S.uploading, S.submitting, S.rejected}),
+    S.uploading: frozenset({S.queued, S.submitting, S.rejected}),
+    S.submitting: frozenset({S.queued, S.pending, S.failed, S.cancelled, S.rejected, S.uncertain}),
+    S.pending: frozenset({S.processing, S.failed, S.cancelled}),
+    S.processing: frozenset({S.completed, S.failed, S.cancelled}),
+    S.completed: frozenset({S.downloading, S.failed, S.expired}),
+    S.downloading: frozenset({S.saved, S.failed, S.expired}),
+    S.saved: frozenset(),
+    S.failed: frozenset(),
+    S.cancelled: frozenset(),
+    S.rejected: frozenset(),
+    S.expired: frozenset(),
+    S.uncertain: frozenset(),
+}
+
+# The ways out of an end. Only a resume, a replay, or late news (a listing, a callback) takes them.
+REOPENED: Mapping[Status, frozenset[Status]] = {
+    S.saved: frozenset({S.downloading}),
+    S.failed: frozenset({S.queued}),
+    S.cancelled: frozenset({S.queued}),
+    S.rejected: frozenset({S.queued}),
+    S.expired: frozenset({S.downloading}),
+    S.uncertain: frozenset({S.submitting, S.pending, S.queued}),
+}
+
+# How far along a status is. Unknown remote ones stand beside `processing`.
+_RANK = {S.queued: 0, S.uploading: 1, S.submitting: 2, S.pending: 3, S.processing: 4, S.completed: 5, S.downloading: 6}
+_END_RANK = 7
+_TASK_ROAD = (S.pending, S.processing, S.completed)
+
+# Failed tasks are not billed. After these codes the same edit may be submitted again, later; the set is open, and a
+# code that nobody has described is not worth a second bill.
+_RETRYABLE = frozenset(
+    {
+        "service_error",
+        "generation_timeout",
+        "resource_exhausted",
+        "quota_exceeded",
+        "service_unavailable",
+        "request_cancelled",
+        "upstream_error",
+        "model_unavailable",
+        "video_probe_failed",
+    }
+)
+_CANCELLED_CODE = "request_cancelled"
+
+
+class IllegalMove(OmniEditError):
+    """A move that the table does not have: a defect of the caller, never of the user. Nothing was changed."""
+
+    default_code = "illegal_move"
+
+
+class Facts(TypedDict, total=False):
+    """What becomes known of an entry with a move; the fields of `Entry` of the same names."""
+
+    video_url: str | None
+    callback_url: str | None
+    nonce: str | None
+    task_id: str | None
+    submitted_at: datetime | None
+    unfinished_at: datetime | None
+    link: str | None
+    deadline: datetime | None
+    renewals: int
+    path: str | None
+    sha256: str | None
+    size: int | None
+    credits_reserved: float | None
+    credits_used: float | None
+
+
+class _ErrorFacts(TypedDict):
+    error_type: str | None
+    error_code: str | None
+    error_message: str | None
+
+
+@attrs.frozen
+class Step:
+    """The entry as it is afterwards, and what people are told, in order."""
+
+    entry: Entry
+    changes: tuple[Change, ...] = ()
+
+
+def follows(status: Status, after: Status, *, reopening: bool = False) -> bool:
+    """Whether `status` may come after `after`."""
+    nexts = TABLE[_class_of(after)]
+    if reopening:
+        nexts |= REOPENED.get(after, frozenset())
+    return _class_of(status) in nexts or _among_unknown(status, after)
+
+
+def _class_of(status: Status) -> Status:
+    return status if status.known else S.processing
+
+
+def _among_unknown(status: Status, after: Status) -> bool:
+    """Statuses beside `processing` may follow each other in any order: nobody has described them."""
+    return status != after and _class_of(status) == _class_of(after) == S.processing
+
+
+def move(
+    entry: Entry,
+    status: Status,
+    at: datetime,
+    *,
+    reopening: bool = False,
+    progress: int = 0,
+    error: OmniEditError | None = None,
+    **facts: Unpack[Facts],
+) -> Step:
+    """Take one edit to its next status.
+
+    Args:
+        entry: the edit as it stands; left as it is.
+        status: where it goes.
+        at: now, aware UTC.
+        reopening: allow the ways out of an end.
+        progress: 0 to 100, shown with the change.
+        error: why, where the status is a bad end.
+        facts: fields of the entry that become known with this move.
+
+    Raises:
+        IllegalMove: the table has no such move; nothing was changed.
+    """
+    if not follows(status, entry.status, reopening=reopening):
+        raise IllegalMove(f"{entry.status} cannot become {status}", task_id=entry.task_id)
+    after = attrs.evolve(entry, status=status, at=at, **_error_facts(error), **facts)
+    return Step(after, (_tell(after, entry.status, at, progress, error),))
+
+
+def _error_facts(error: OmniEditError | None) -> _ErrorFacts:
+    if error is None:
+        return {"error_type": None, "error_code": None, "error_message": None}
+    return {"error_type": type(error).__name__, "error_code": error.code, "error_message": error.message}
+
+
+def _tell(entry: Entry, previous: Status | None, at: datetime, progress: int, error: OmniEditError | None) -> Change:
+    return Change(
+        entry.edit,
+        entry.status,
+        previous,
+        progress,
+        at=at,
+        task_id=entry.task_id,
+        deadline=entry.deadline,
+        path=Path(entry.path) if entry.path and entry.status == S.saved else None,
+        error=error,
+        credits=entry.credits,
+    )
+
+
+def standing(entry: Entry, at: datetime, progress: int = 0, error: OmniEditError | None = None) -> Change:
+    """How an edit stands, for somebody who has seen nothing of it yet."""
+    return _tell(entry, None, at, progress, error or error_of(entry))
+
+
+def observe(entry: Entry, progress: int, task: Task, at: datetime) -> Step:
+    """What one look at a task changes: nothing, the progress, or one or more statuses.
+
+    Args:
+        entry: the edit as it stands, submitted.
+        progress: what was last told of its progress, 0 to 100.
+        task: what the service says.
+        at: now, aware UTC.
+    """
+    if not _watched(entry.status) or _rank(task.status) < _rank(entry.status):
+        return Step(entry)
+    known = attrs.evolve(entry, **_task_facts(task, at))
+    match task.status:
+        case entry.status:
+            moved = task.progress > progress
+            return Step(known, (_tell(known, known.status, at, task.progress, None),) if moved else ())
+        case S.failed | S.cancelled:
+            return _ended_badly(known, task, at)
+        case _:
+            return _advanced(known, task, at)
+
+
+def _watched(status: Status) -> bool:
+    return _class_of(status) in {S.pending, S.processing}
+
+
+def _rank(status: Status) -> int:
+    return _END_RANK if status.terminal else _RANK[_class_of(status)]
+
+
+def _task_facts(task: Task, at: datetime) -> Facts:
+    facts: Facts = {}
+    if task.credits_reserved is not None:
+        facts["credits_reserved"] = task.credits_reserved
+    if task.credits_used is not None:
+        facts["credits_used"] = task.credits_used
+    if not task.status.terminal and task.status != S.completed:
+        facts["unfinished_at"] = at
+    return facts
+
+
+def _advanced(entry: Entry, task: Task, at: datetime) -> Step:
+    changes: list[Change] = []
+    for status in _road(entry.status, task.status):
+        step = move(entry, status, at, progress=task.progress)
+        entry = step.entry
+        changes.extend(step.changes)
+    return Step(entry, tuple(changes))
+
+
+def _road(start: Status, goal: Status) -> tuple[Status, ...]:
+    """The statuses after `start` up to `goal`, without gaps."""
+    if not goal.known:
+        return (goal,)
+    return tuple(status for status in _TASK_ROAD if _rank(start) < _RANK[status] <= _RANK[goal])
+
+
+def _ended_badly(entry: Entry, task: Task, at: datetime) -> Step:
+    error = _task_error(task)
+    return move(entry, S.cancelled if isinstance(error, TaskCancelled) else S.failed, at, error=error)
+
+
+def _task_error(task: Task) -> TaskFailed:
+    """A cancelled task may also appear as failed with a code of its own."""
+    cancelled = task.status == S.cancelled or task.error_code == _CANCELLED_CODE
+    kind = TaskCancelled if cancelled else TaskFailed
+    code = task.error_code or (_CANCELLED_CODE if cancelled else "unknown_error")
+    said = task.error_message or "the service gave no reason"
+    return kind(f"{code}: {said}", code=code, task_id=task.id, mend=_mend(code))
+
+
+def _mend(code: str) -> str:
+    if code in _RETRYABLE:
+        return "not billed; submit it again later (--retry-failed)"
+    return "not billed; change the prompt or the clip"
+
+
+def may_retry(entry: Entry) -> bool:
+    """Whether a failed or cancelled edit may be submitted again without a change to it."""
+    return entry.status in {S.failed, S.cancelled} and entry.error_code in _RETRYABLE
+
+
+def error_of(entry: Entry) -> OmniEditError | None:
+    """The error that a journal remembers of an edit, made anew."""
+    if entry.error_type is None:
+        return None
+    kind = getattr(errors, entry.error_type, OmniEditError)
+    message = entry.error_message or "no message was kept"
+    return _remade(kind, message, entry)
+
+
+def _remade(kind: type[OmniEditError], message: str, entry: Entry) -> OmniEditError:
+    error = kind(message)
+    error.code = entry.error_code or error.code
+    error.task_id = entry.task_id
+    error.idempotency_key = entry.nonce
+    return error
