@@ -155,7 +155,7 @@ def _scan(source: _Bytes) -> Walk:
                 major = yield from source.at(offset + length, 4)
                 brand = major.decode("latin-1")
             case b"moov":
-                return (yield from _judge(source, _Place(offset, size, length), brand, late))
+                return (yield from _judge(source, _Place(offset, size, length), brand, late=late))
             case b"mdat" | b"moof":
                 late = True
             case _:
@@ -174,7 +174,7 @@ class _Place:
     header: int
 
 
-def _judge(source: _Bytes, moov: _Place, brand: str, late: bool) -> Walk:
+def _judge(source: _Bytes, moov: _Place, brand: str, *, late: bool) -> Walk:
     size = moov.size or (source.size or 0) - moov.offset
     if not 0 < size <= MOST_MOOV:
         raise b.Broken(f"its moov box claims {size} bytes")
