@@ -1,0 +1,87 @@
+"""How omniedit is checked.
+
+`nox` makes an environment for each session. `nox --no-venv --no-install` uses the interpreter that runs nox, which must
+have `.[all,dev]` installed: that is the quick way, and what the README and continuous integration do.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.sessions = ["lint", "types", "rooms(core)", "tests"]
+nox.options.reuse_existing_virtualenvs = True
+
+# Each room's own tests must cover at least this share of its lines and branches, in per cent. Judgement is covered
+# whole; in the others, what remains are failures of the machine that cannot be brought about.
+ROOMS = {
+    "core": 100,
+    "api": 90,
+    "media": 90,
+    "journal": 90,
+    "flow": 90,
+    "report": 90,
+    "sandbox": 90,
+    "cli": 80,
+    "distributed": 80,
+}
+
+
+def python(session: nox.Session, *args: str) -> None:
+    """Run the interpreter of the session; without an environment of its own, the one that runs nox."""
+    session.run(interpreter(session), *args, external=True)
+
+
+def interpreter(session: nox.Session) -> str:
+    """Path of the interpreter that has omniedit installed."""
+    return sys.executable if session.venv_backend == "none" else f"{session.bin}/python"
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Rules of style, and the formatter's opinion."""
+    session.install("-e", ".[dev]")
+    python(session, "-m", "ruff", "check")
+    python(session, "-m", "ruff", "format", "--check")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Both type checkers, strict."""
+    session.install("-e", ".[all,dev]")
+    python(session, "-m", "mypy")
+    python(session, "-m", "pyright", "--pythonpath", interpreter(session))
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The whole suite; arguments go to pytest."""
+    session.install("-e", ".[all,dev]")
+    python(session, "-m", "pytest", *session.posargs)
+
+
+@nox.session
+@nox.parametrize("room", [nox.param(room, id=room) for room in ROOMS])
+def rooms(session: nox.Session, room: str) -> None:
+    """One room covered by its own tests alone."""
+    session.install("-e", ".[all,dev]")
+    cover = ["--cov", f"omniedit.{room}", "--cov-branch", f"--cov-fail-under={ROOMS[room]}"]
+    python(session, "-m", "pytest", "-q", f"tests/{room}", *cover, *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation; a warning is an error."""
+    session.install("-e", ".[all,docs]")
+    python(session, "-m", "sphinx", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """All benchmarks, or those named; each writes its figures as JSON."""
+    session.install("-e", ".[all,dev]")
+    for script in session.posargs or sorted(map(str, Path("benchmarks").glob("bench_*.py"))):
+        python(session, script)
