@@ -20,9 +20,9 @@ from typing import Never
 import attrs
 
 __all__ = [
-    "DEFAULT_MODEL",
     "Answer",
     "Attempt",
+    "DEFAULT_MODEL",
     "Edit",
     "Entry",
     "Hosted",

@@ -14,11 +14,11 @@ from collections.abc import Iterator
 import attrs
 
 __all__ = [
-    "MOST_BOXES",
-    "MOST_TRACKS",
     "Box",
     "Broken",
     "Fragment",
+    "MOST_BOXES",
+    "MOST_TRACKS",
     "Movie",
     "Track",
     "boxes",

@@ -23,10 +23,10 @@ from omniedit.errors import OmniEditError, TaskCancelled, TaskFailed
 from omniedit.models import Entry, Status, Task
 
 __all__ = [
-    "REOPENED",
-    "TABLE",
     "IllegalMove",
+    "REOPENED",
     "Step",
+    "TABLE",
     "error_of",
     "follows",
     "may_retry",
