@@ -7,8 +7,9 @@ Rules of this room:
   quantile: ninety-eight tasks in a hundred are still unfinished then, so an earlier look would tell nothing.
 - A progress reading sharpens it: duration x progress / elapsed is a Gaussian of its own for each fifth of the way,
   and the two are weighed by their variances. The next look comes at the new 2 % quantile, but no sooner than one
-  step and no later than a minute after the last (the first no later than ten minutes after the submit). Past the quantile it is one look every step: the lag of a finished
-  task is bounded by the step, whatever the estimates were worth.
+  step and no later than a minute after the last (the first no later than ten minutes after the submit). Past the
+  quantile it is one look every step: the lag of a finished task is bounded by the step, whatever the estimates were
+  worth.
 - Where callbacks are expected, looks are a safety net. The share of callbacks that really came moves the first look
   from the 2 % to the 98 % quantile and stretches the step by 1 / sqrt(1 - share), as the best density of inspections
   follows the square root of the hazard (Keller, Optimum checking schedules, Management Science 20, 1974).

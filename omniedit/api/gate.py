@@ -1,0 +1,301 @@
+"""The gate: where requests wait until the governor lets them leave.
+
+A thin asyncio shell around `omniedit.core.governor`, one governor per lane. Within a priority turns are given first
+come, first served; urgent waiters go first, but leave every fourth turn to the others. However many wait, a lane keeps
+one timer and wakes one waiter per turn. A cancelled waiter gives its turn back. Time spent here is spent before a
+request exists, so it never counts against an HTTP timeout.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from asyncio import Future
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Self
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+from attrs import evolve, field, frozen
+
+from omniedit.clock import Clock, SystemClock
+from omniedit.core.governor import Governor, Lane, Sent, WaitUntil
+from omniedit.core.ratehints import read_hint
+
+__all__ = ["Gate", "GateStatistics", "Lane", "LaneStatistics", "Turn", "shared_gate"]
+
+_NO_HEADERS: Mapping[str, str] = {}
+_UPLOADS = 4  # at once: they share one uplink, and a refused one has sent its bytes for nothing
+_URGENT_IN_A_ROW = 3  # while others wait, so that nobody waits for ever
+
+
+@frozen
+class LaneStatistics:
+    """What one lane of a gate is doing. Rates are requests per second, times seconds."""
+
+    regime: str
+    rate: float
+    level: int = field(metadata={"doc": "unfinished tasks"})
+    in_flight: int = field(metadata={"doc": "requests without an answer"})
+    pause: float = field(metadata={"doc": "seconds left of a pause, 0 without one"})
+    granted: int
+    accepted: int
+    refused: int
+    waiting: int
+
+    @property
+    def refused_share(self) -> float:
+        """The share of answered requests that were refused for a limit, 0 to 1."""
+        return self.refused / max(self.accepted + self.refused, 1)
+
+
+@frozen
+class GateStatistics:
+    """What a gate is doing, lane by lane."""
+
+    submit: LaneStatistics
+    poll: LaneStatistics
+    upload: LaneStatistics
+
+
+class Gate:
+    """One key's way to the service.
+
+    `max_rate` bounds submits per second and `max_in_flight` unfinished tasks; what is not stated is learned.
+    `retry_after_cap` (s) is the longest a `Retry-After` is believed. `jitter` returns numbers from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_rate: float | None = None,
+        max_in_flight: int | None = None,
+        clock: Clock | None = None,
+        jitter: Callable[[], float] = random.random,
+        retry_after_cap: float = 3600.0,
+    ) -> None:
+        self._clock = clock or SystemClock()
+        now = self._clock.monotonic()
+        submit = Governor(now, max_rate=max_rate, max_tasks=max_in_flight, retry_after_cap=retry_after_cap)
+        poll = Governor(now, retry_after_cap=retry_after_cap)
+        upload = Governor(now, max_requests=_UPLOADS, retry_after_cap=retry_after_cap)
+        self._queues = {
+            Lane.SUBMIT: _Queue(submit, self._clock, jitter, makes_tasks=True),
+            Lane.POLL: _Queue(poll, self._clock, jitter, makes_tasks=False),
+            Lane.UPLOAD: _Queue(upload, self._clock, jitter, makes_tasks=False),
+        }
+
+    async def enter(self, lane: Lane, *, urgent: bool = False) -> Turn:
+        """Wait for a turn in a lane. Cancelling the wait gives the turn to the next waiter.
+
+        Exactly one method of the turn must be called with what became of the request; leaving its `with` block
+        without having done so counts as `lost`.
+        """
+        return await self._queues[lane].enter(urgent=urgent)
+
+    def finished(self, *, refused: bool = False) -> None:
+        """An unfinished task ended; `refused` says that it failed for a limit, as `quota_exceeded` does."""
+        self._queues[Lane.SUBMIT].finished(refused=refused)
+
+    def adopt(self, tasks: int) -> None:
+        """That many tasks are unfinished already, from an earlier run."""
+        self._queues[Lane.SUBMIT].governor.adopt(tasks)
+
+    def restrict(self, *, max_rate: float | None = None, max_in_flight: int | None = None) -> None:
+        """State limits for the submits, or tighten those stated before: of two, the lower holds."""
+        self._queues[Lane.SUBMIT].governor.restrict(max_rate=max_rate, max_tasks=max_in_flight)
+
+    def statistics(self) -> GateStatistics:
+        """What each lane is doing now."""
+        queues = self._queues
+        return GateStatistics(
+            submit=queues[Lane.SUBMIT].statistics(),
+            poll=queues[Lane.POLL].statistics(),
+            upload=queues[Lane.UPLOAD].statistics(),
+        )
+
+    def __repr__(self) -> str:
+        lanes = ", ".join(f"{lane}: {queue!r}" for lane, queue in self._queues.items())
+        return f"<Gate {lanes}>"
+
+
+class Turn:
+    """The right to send one request, and the duty to say what became of it: one call, and a second one raises."""
+
+    __slots__ = ("_queue", "_sent")
+
+    def __init__(self, queue: _Queue, sent: Sent) -> None:
+        self._queue: _Queue | None = queue
+        self._sent = sent
+
+    def accepted(self, headers: Mapping[str, str] = _NO_HEADERS) -> None:
+        """The service took the request; in the submit lane a task is unfinished from now on."""
+        queue = self._close()
+        queue.governor.accepted(self._sent, queue.now(), read_hint(headers), task=queue.makes_tasks)
+        queue.pump()
+
+    def refused(self, headers: Mapping[str, str] = _NO_HEADERS, *, retry_after: float | None = None) -> None:
+        """The service refused the request for a limit: 429, or 503 with `Retry-After`.
+
+        `retry_after` (s), where the body or the caller knows it, stands above the header.
+        """
+        queue = self._close()
+        hint = read_hint(headers, queue.clock.utcnow())
+        if retry_after is not None:
+            hint = evolve(hint, retry_after=retry_after)
+        queue.governor.refused(self._sent, queue.now(), hint, queue.jitter())
+        queue.pump()
+
+    def answered(self, headers: Mapping[str, str] = _NO_HEADERS) -> None:
+        """Any other answer: the request is over, and no task came of it."""
+        queue = self._close()
+        queue.governor.answered(queue.now(), read_hint(headers))
+        queue.pump()
+
+    def lost(self, *, maybe_accepted: bool = False) -> None:
+        """No answer. With `maybe_accepted` its task counts as unfinished until `Gate.finished`."""
+        queue = self._close()
+        queue.governor.lost(task=maybe_accepted and queue.makes_tasks)
+        queue.pump()
+
+    def unused(self) -> None:
+        """The request never left: the turn goes to the next waiter."""
+        queue = self._close()
+        queue.governor.withdraw(self._sent)
+        queue.pump()
+
+    def _close(self) -> _Queue:
+        queue, self._queue = self._queue, None
+        if queue is None:
+            raise RuntimeError("this turn was reported already: each turn stands for one request")
+        return queue
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._queue is not None:
+            self.lost()
+
+    def __repr__(self) -> str:
+        return f"<Turn {'reported' if self._queue is None else 'open'}>"
+
+
+class _Queue:
+    """The waiters of one lane, and their one timer."""
+
+    def __init__(self, governor: Governor, clock: Clock, jitter: Callable[[], float], *, makes_tasks: bool) -> None:
+        self.governor = governor
+        self.clock = clock
+        self.now = clock.monotonic
+        self.jitter = jitter
+        self.makes_tasks = makes_tasks
+        self._urgent: OrderedDict[Future[Turn], None] = OrderedDict()
+        self._waiting: OrderedDict[Future[Turn], None] = OrderedDict()
+        self._urgent_run = 0
+        self._timer: asyncio.Task[None] | None = None
+        self._wakes_at = 0.0
+
+    async def enter(self, *, urgent: bool) -> Turn:
+        if not self._urgent and not self._waiting and not isinstance(self.governor.when(self.now()), WaitUntil):
+            return Turn(self, self.governor.send(self.now()))
+        line = self._urgent if urgent else self._waiting
+        waiter: Future[Turn] = asyncio.get_running_loop().create_future()
+        line[waiter] = None
+        self.pump()
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            self._leave(line, waiter)
+            raise
+
+    def _leave(self, line: OrderedDict[Future[Turn], None], waiter: Future[Turn]) -> None:
+        if waiter.cancelled():
+            line.pop(waiter, None)
+            self.pump()
+        else:
+            waiter.result().unused()  # it came in the same instant as the cancellation
+
+    def pump(self) -> None:
+        """Hand out turns while the governor lets requests leave, then set the timer for the next."""
+        while line := self._next_line():
+            now = self.now()
+            decision = self.governor.when(now)
+            if isinstance(decision, WaitUntil):
+                self._wake_at(decision.at, now)
+                return
+            waiter, _ = line.popitem(last=False)
+            if not waiter.done():
+                self._urgent_run = self._urgent_run + 1 if line is self._urgent else 0
+                waiter.set_result(Turn(self, self.governor.send(now)))
+        self._sleep_no_more()
+
+    def _next_line(self) -> OrderedDict[Future[Turn], None]:
+        if self._waiting and self._urgent_run >= _URGENT_IN_A_ROW:
+            return self._waiting
+        return self._urgent or self._waiting
+
+    def _wake_at(self, at: float, now: float) -> None:
+        if self._timer is not None and self._wakes_at <= at:
+            return  # it wakes early enough, and will look again
+        self._sleep_no_more()
+        if at < float("inf"):
+            self._wakes_at = at
+            self._timer = asyncio.get_running_loop().create_task(self._sleep(at - now))
+
+    async def _sleep(self, seconds: float) -> None:
+        await self.clock.sleep(seconds)
+        self._timer = None
+        self.pump()
+
+    def _sleep_no_more(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def finished(self, *, refused: bool) -> None:
+        self.governor.finished(self.now(), refused=refused)
+        self.pump()
+
+    def statistics(self) -> LaneStatistics:
+        reading = self.governor.reading(self.now())
+        return LaneStatistics(
+            regime=reading.regime,
+            rate=reading.rate,
+            level=reading.level,
+            in_flight=reading.requests,
+            pause=reading.pause,
+            granted=reading.sent,
+            accepted=reading.accepted,
+            refused=reading.refused,
+            waiting=len(self._urgent) + len(self._waiting),
+        )
+
+    def __repr__(self) -> str:
+        return f"{self.governor!r} waiting={len(self._urgent) + len(self._waiting)}"
+
+
+_gates: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakValueDictionary[tuple[str, str], Gate]] = WeakKeyDictionary()
+
+
+def shared_gate(
+    origin: str,
+    key_fingerprint: str,
+    *,
+    max_rate: float | None = None,
+    max_in_flight: int | None = None,
+    clock: Clock | None = None,
+) -> Gate:
+    """The one gate of this key at this origin in the running event loop, made when there is none.
+
+    It lives for as long as somebody holds it. Where several clients state limits, the lower of each holds.
+    """
+    gates = _gates.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
+    gate = gates.get((origin, key_fingerprint))
+    if gate is None:
+        gates[origin, key_fingerprint] = gate = Gate(clock=clock)
+    gate.restrict(max_rate=max_rate, max_in_flight=max_in_flight)
+    return gate

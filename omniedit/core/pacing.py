@@ -1,0 +1,77 @@
+"""The two instruments of the governor: a pacer that spaces requests out, and a meter of what was accepted.
+
+Rules of this room:
+
+- The pacer is the generic cell rate algorithm (ITU-T I.371): in any span of t seconds it lets through at most
+  `BURST + rate * (t + GRAIN)` requests, and idleness earns no more.
+- The meter counts acceptances in buckets of one second, so its memory is the same at one request an hour and at
+  ten thousand a second.
+- Times are monotonic seconds, rates requests per second. Time that stands still or goes back counts as no time.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+__all__ = ["BURST", "GRAIN", "MINUTE", "Goodput", "Pacer"]
+
+BURST = 2  # requests that may leave together after a pause: one that waited and the one whose turn it is
+GRAIN = 0.005  # s: how late a timer may fire; what became due meanwhile leaves together
+MINUTE = 60  # s: the span that services count in, and so the span of the meter
+
+
+class Pacer:
+    """Spaces requests `1 / rate` seconds apart."""
+
+    __slots__ = ("_next", "rate")
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+        self._next = float("-inf")  # the instant at which an even stream would send its next request
+
+    @property
+    def opens(self) -> float:
+        """The instant from which the next request may leave."""
+        return self._next - self._slack
+
+    @property
+    def _slack(self) -> float:
+        return max((BURST - 1) / self.rate, GRAIN)
+
+    def take(self, now: float) -> None:
+        """A request leaves."""
+        self._next = max(self._next, now - self._slack) + 1 / self.rate
+
+    def give_back(self) -> None:
+        """A request that took its turn did not leave after all."""
+        self._next -= 1 / self.rate
+
+
+class Goodput:
+    """How many requests were accepted in the last minute."""
+
+    __slots__ = ("_buckets", "_count", "_since")
+
+    def __init__(self, now: float) -> None:
+        self._since = now
+        self._buckets: deque[list[int]] = deque()  # [second, acceptances], oldest first, at most a minute of them
+        self._count = 0
+
+    def add(self, now: float) -> None:
+        """One more acceptance."""
+        second = int(now)
+        if self._buckets and self._buckets[-1][0] >= second:
+            self._buckets[-1][1] += 1
+        else:
+            self._buckets.append([second, 1])
+        self._count += 1
+        self._forget(second)
+
+    def rate(self, now: float) -> float:
+        """Acceptances per second over the last minute, or since the start when that was later."""
+        self._forget(int(now))
+        return self._count / min(MINUTE, max(now - self._since, 1.0))
+
+    def _forget(self, second: int) -> None:
+        while self._buckets and self._buckets[0][0] <= second - MINUTE:
+            self._count -= self._buckets.popleft()[1]

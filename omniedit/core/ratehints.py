@@ -1,0 +1,138 @@
+"""What a reply says about limits, read from its headers.
+
+Rules of this room:
+
+- `Retry-After` is seconds or an HTTP date (RFC 9110, section 10.2.3). A date is measured against the reply's own
+  `Date`, so a wrong clock on either side does no harm.
+- `RateLimit` and `RateLimit-Policy` are read in the form of the current IETF draft (`"default";r=50;t=30`), in that of
+  draft 7 (`limit=100, remaining=50, reset=30`) and in the three fields of drafts 0 to 6; so are the common
+  `X-RateLimit-*`, `X-Rate-Limit-*` and `X-RateLimit-*-Requests`. A reset is a number of seconds, a span
+  such as `1m30s`, or, above a billion, a Unix time in seconds or milliseconds, measured against `Date` again.
+- Of several policies the one with the least remaining counts.
+- What cannot be read is as good as absent: a header never raises.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from math import isfinite
+
+from attrs import frozen
+
+__all__ = ["NO_HINT", "Hint", "read_hint"]
+
+_NAMES = re.compile(r"(?i)(x-)?rate-?limit(-policy|-(limit|remaining|reset)(-requests)?)?|retry-after")
+_PARAMETER = re.compile(r"(?i)\b([a-z]+)\s*=\s*\"?([0-9.]+)")
+_SPAN = re.compile(r"(?i)([0-9.]+)\s*(ms|s|m|h)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_UNIX_FROM = 1e9  # no service asks to wait thirty years, so this is a date in seconds
+_UNIX_MS_FROM = 1e11  # and this one in milliseconds
+
+
+@frozen
+class Hint:
+    """What a reply said about limits; None where it said nothing. Times are seconds from the reply on."""
+
+    retry_after: float | None = None
+    remaining: float | None = None  # requests left until `reset`
+    reset: float | None = None
+    limit: float | None = None  # requests per `window`
+    window: float | None = None
+
+
+NO_HINT = Hint()
+
+
+def read_hint(headers: Mapping[str, str], utcnow: datetime | None = None) -> Hint:
+    """Read all known forms; `utcnow` stands in where a reply has no `Date` to measure a date against."""
+    found = {name.lower(): headers[name] for name in headers if name[0] in "xXrR" and _NAMES.fullmatch(name)}
+    if not found:
+        return NO_HINT
+    now = _date(next((headers[name] for name in headers if name.lower() == "date"), "")) or utcnow
+    policy = _policy(found)
+    remaining, reset = _state(found)
+    return Hint(
+        retry_after=_after(found.get("retry-after"), now),
+        remaining=remaining,
+        reset=_after(reset, now),
+        limit=policy[0],
+        window=policy[1],
+    )
+
+
+def _after(text: str | None, now: datetime | None) -> float | None:
+    """Seconds until what `text` names: a number, a span, a Unix time or an HTTP date."""
+    if text is None:
+        return None
+    number = _number(text)
+    if number is None:
+        number = _span(text)
+    if number is not None and number < _UNIX_FROM:
+        return max(number, 0.0)
+    if now is None:
+        return None
+    if number is not None:
+        unix = number / 1000 if number >= _UNIX_MS_FROM else number
+        return max(unix - now.timestamp(), 0.0)
+    date = _date(text)
+    return max((date - now).total_seconds(), 0.0) if date else None
+
+
+def _state(found: Mapping[str, str]) -> tuple[float | None, str | None]:
+    """Remaining requests and the text of the reset: of the tightest policy, or of the separate fields."""
+    tightest: tuple[float | None, str | None] = (None, None)
+    for item in _combined(found).split(","):
+        fields = _parameters(item if "=" in item and ";" in item else _combined(found))
+        remaining = _number(fields.get("r", fields.get("remaining", "")))
+        if remaining is not None and (tightest[0] is None or remaining < tightest[0]):
+            tightest = remaining, fields.get("t", fields.get("reset"))
+    if tightest[0] is not None:
+        return tightest
+    return _number(_field(found, "remaining") or ""), _field(found, "reset")
+
+
+def _policy(found: Mapping[str, str]) -> tuple[float | None, float | None]:
+    """The stated quota and its window: `"default";q=100;w=60`, `100;w=60` or the separate limit field."""
+    stated = next((found[name] for name in found if name.endswith("-policy")), _field(found, "limit") or "")
+    fields = _parameters(stated)
+    quota = fields.get("q") or stated.partition(",")[0].partition(";")[0] or _parameters(_combined(found)).get("limit")
+    return _number(quota or ""), _number(fields.get("w", ""))
+
+
+def _combined(found: Mapping[str, str]) -> str:
+    return found.get("ratelimit") or found.get("x-ratelimit") or ""
+
+
+def _field(found: Mapping[str, str], kind: str) -> str | None:
+    return next((found[name] for name in found if name.removesuffix("-requests").endswith(f"limit-{kind}")), None)
+
+
+def _parameters(text: str) -> dict[str, str]:
+    return {match[1].lower(): match[2] for match in _PARAMETER.finditer(text)}
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if isfinite(number) and number >= 0 else None
+
+
+def _span(text: str) -> float | None:
+    parts = _SPAN.findall(text)
+    if not parts or _SPAN.sub("", text).strip():
+        return None
+    numbers = [(_number(amount), _SECONDS[unit.lower()]) for amount, unit in parts]
+    return sum(amount * unit for amount, unit in numbers if amount is not None)
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
