@@ -1,0 +1,255 @@
+"""Values to SQL and back, with as few bytes as can be.
+
+Rules of this module:
+- what was written comes back equal, whatever text it holds: a file name that is no Unicode is stored as bytes;
+- what equals a default is NULL, what repeats another column is the integer 0, times are whole microseconds;
+- digests and hexadecimal nonces are stored as the bytes they stand for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import attrs
+
+from omniedit.journal.rules import fold
+from omniedit.models import DEFAULT_MODEL, Attempt, Edit, Entry, Outcome, Status
+
+__all__ = [
+    "OUTCOMES",
+    "KnownAttempt",
+    "Row",
+    "attempt_of",
+    "entry_of",
+    "from_micros",
+    "job_row",
+    "micros",
+    "pack",
+    "state_row",
+    "status_code",
+    "status_of",
+    "target_mark",
+    "text",
+    "unpack",
+    "untext",
+]
+
+Row = Sequence[Any]
+"""What a column holds is known only to the code that reads it."""
+
+# The id of an attempt is the id of its job times this, plus its number from 1.
+_ATTEMPTS_PER_JOB = 2**20
+
+# Never renumber: these numbers are in journals on people's disks.
+_STATUSES: Mapping[Status, int] = {
+    Status.queued: 0,
+    Status.saved: 1,
+    Status.uploading: 2,
+    Status.submitting: 3,
+    Status.pending: 4,
+    Status.processing: 5,
+    Status.completed: 6,
+    Status.downloading: 7,
+    Status.failed: 8,
+    Status.cancelled: 9,
+    Status.rejected: 10,
+    Status.expired: 11,
+    Status.uncertain: 12,
+}
+_CODES = {code: status for status, code in _STATUSES.items()}
+OUTCOMES = (Outcome.sent, Outcome.accepted, Outcome.refused, Outcome.unknown)
+"""An outcome is stored as its place here; append only."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_HEXADECIMAL = re.compile(r"(?:[0-9a-f]{2})+")
+_SAME = 0
+
+
+@attrs.frozen
+class KnownAttempt:
+    """An attempt and where it lies."""
+
+    id: int
+    value: Attempt
+
+    @property
+    def job(self) -> int:
+        """The id of its job."""
+        return self.id // _ATTEMPTS_PER_JOB
+
+    @property
+    def number(self) -> int:
+        """Its place among the attempts of its job, from 1."""
+        return self.id % _ATTEMPTS_PER_JOB
+
+
+def micros(moment: datetime | None) -> int | None:
+    """Microseconds since 1970; exact."""
+    return None if moment is None else (moment - _EPOCH) // _MICROSECOND
+
+
+def from_micros(count: int | None) -> datetime | None:
+    """The aware UTC datetime that `micros` was given."""
+    return None if count is None else _EPOCH + timedelta(microseconds=count)
+
+
+def pack(word: str) -> str | bytes:
+    """Half the bytes for text made of lower-case hexadecimal digits."""
+    return bytes.fromhex(word) if _HEXADECIMAL.fullmatch(word) else word
+
+
+def unpack(value: str | bytes | None) -> str | None:
+    """The text that `pack` was given."""
+    return value.hex() if isinstance(value, bytes) else value
+
+
+def _packed(word: str | None) -> str | bytes | None:
+    return None if word is None else pack(word)
+
+
+def text(value: str | None) -> str | bytes | None:
+    """Text as SQL can hold it: bytes when it has parts that are no Unicode, as names of files may have."""
+    if value is None or value.isascii():
+        return value
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogatepass")
+    return value
+
+
+def untext(value: str | bytes | None) -> str | None:
+    """The text that `text` was given."""
+    return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
+
+
+def _place(path: str) -> tuple[str, str]:
+    """A path or URL as its folder, up to and with the last slash, and its name: many share the folder."""
+    cut = path.rfind("/") + 1
+    return path[:cut], path[cut:]
+
+
+def target_mark(target: str) -> int | None:
+    """Six bytes that are equal for targets that are equal without case; seldom equal for others."""
+    if not target:
+        return None
+    folded = fold(target).encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(folded, digest_size=6).digest(), "big")
+
+
+def status_code(status: Status) -> int | str | bytes | None:
+    """A number for the statuses that have a name here, else the service's word."""
+    code = _STATUSES.get(status)
+    return text(str(status)) if code is None else code
+
+
+def status_of(code: int | str | bytes) -> Status:
+    """The status that `status_code` was given."""
+    return _CODES[code] if isinstance(code, int) else Status(f"{untext(code)}")
+
+
+def job_row(entry: Entry, mark: int | None, phrase: Callable[[str], int]) -> dict[str, object]:
+    """The columns of `job`; `phrase` gives the number of a text that others may share."""
+    edit = entry.edit
+    source_folder, source_name = _place(edit.source)
+    target_folder, target_name = _place(entry.target)
+    return {
+        "key": pack(entry.key),
+        "source_folder": phrase(source_folder),
+        "source_name": text(source_name),
+        "target_folder": phrase(target_folder),
+        "target_name": text(target_name),
+        "target_mark": mark,
+        "prompt": phrase(edit.prompt),
+        "name": _SAME if edit.name == target_name else text(edit.name),
+        "callback_url": None if edit.callback_url is None else phrase(edit.callback_url),
+        "model": None if edit.model == DEFAULT_MODEL else phrase(edit.model),
+        "variant": edit.variant or None,
+    }
+
+
+def state_row(entry: Entry, attempt: KnownAttempt | None) -> dict[str, object]:
+    """The columns of `state`, but for the job; `attempt` is the one of this job that has the entry's nonce."""
+    accepted = attempt is not None and attempt.value.outcome is Outcome.accepted
+    same_task = accepted and attempt is not None and attempt.value.task_id == entry.task_id is not None
+    return {
+        "is_open": 0 if entry.status.terminal else 1,
+        "status": status_code(entry.status),
+        "at": micros(entry.at),
+        "credits_reserved": entry.credits_reserved,
+        "credits_used": entry.credits_used,
+        "nonce": _packed(entry.nonce) if attempt is None else attempt.number,
+        "task_id": _SAME if same_task else text(entry.task_id),
+        "submitted_at": micros(entry.submitted_at),
+        "unfinished_at": micros(entry.unfinished_at),
+        "deadline": micros(entry.deadline),
+        "renewals": entry.renewals or None,
+        "link": text(entry.link),
+        "path": _SAME if entry.path == entry.target else text(entry.path),
+        "sha256": _packed(entry.sha256),
+        "size": entry.size,
+        "video_url": text(entry.video_url),
+        "callback_url": text(entry.callback_url),
+        "error_type": text(entry.error_type),
+        "error_code": text(entry.error_code),
+        "error_message": text(entry.error_message),
+    }
+
+
+def entry_of(row: Row) -> Entry:
+    """The entry in a row of the view `entry`."""
+    (
+        _job, _key, source_folder, source_name, target_folder, target_name, prompt, name, edit_callback_url, model,
+        variant, _is_open, status, at, credits_reserved, credits_used, nonce, task_id, submitted_at, unfinished_at,
+        deadline, renewals, link, path, sha256, size, video_url, callback_url, error_type, error_code, error_message,
+    ) = row  # fmt: skip
+    target = f"{untext(target_folder)}{untext(target_name)}"
+    return Entry(
+        edit=Edit(
+            f"{untext(source_folder)}{untext(source_name)}",
+            untext(prompt) or "",
+            name=untext(target_name if name == _SAME else name),
+            callback_url=untext(edit_callback_url),
+            model=DEFAULT_MODEL if model is None else f"{untext(model)}",
+            variant=variant or 0,
+        ),
+        target=target,
+        status=status_of(status),
+        at=_EPOCH + timedelta(microseconds=at),
+        video_url=untext(video_url),
+        callback_url=untext(callback_url),
+        nonce=unpack(nonce),
+        task_id=untext(task_id),
+        submitted_at=from_micros(submitted_at),
+        unfinished_at=from_micros(unfinished_at),
+        link=untext(link),
+        deadline=from_micros(deadline),
+        renewals=renewals or 0,
+        path=target if path == _SAME else untext(path),
+        sha256=unpack(sha256),
+        size=size,
+        credits_reserved=credits_reserved,
+        credits_used=credits_used,
+        error_type=untext(error_type),
+        error_code=untext(error_code),
+        error_message=untext(error_message),
+    )
+
+
+def attempt_of(row: Row) -> KnownAttempt:
+    """The attempt in a row of `attempt`, joined with the key of its job."""
+    id_, key, nonce, at, outcome, task_id, detail = row
+    value = Attempt(
+        nonce=f"{unpack(nonce)}",
+        key=f"{unpack(key)}",
+        at=_EPOCH + timedelta(microseconds=at),
+        outcome=OUTCOMES[int(outcome)],
+        task_id=untext(task_id),
+        detail=untext(detail),
+    )
+    return KnownAttempt(id_, value)

@@ -1,0 +1,95 @@
+-- name: get_meta
+SELECT value FROM meta WHERE name = :name;
+
+-- name: put_meta
+INSERT INTO meta (name, value) VALUES (:name, :value);
+
+-- name: some_job
+SELECT * FROM entry LIMIT 1;
+
+-- name: job_of_key
+SELECT id FROM job WHERE key = :key;
+
+-- name: jobs_of_target
+SELECT job.key, phrase.value, job.target_name
+FROM job JOIN phrase ON phrase.id = job.target_folder
+WHERE job.target_mark = :mark;
+
+-- name: add_phrase
+INSERT INTO phrase (value) VALUES (:value);
+
+-- name: add_job
+INSERT INTO job (
+    key, source_folder, source_name, target_folder, target_name, target_mark, prompt, name, callback_url, model, variant
+) VALUES (
+    :key, :source_folder, :source_name, :target_folder, :target_name, :target_mark, :prompt, :name, :callback_url,
+    :model, :variant
+);
+
+-- name: add_state
+INSERT INTO state (
+    job, is_open, status, at, credits_reserved, credits_used, nonce, task_id, submitted_at, unfinished_at, deadline,
+    renewals, link, path, sha256, size, video_url, callback_url, error_type, error_code, error_message
+) VALUES (
+    :job, :is_open, :status, :at, :credits_reserved, :credits_used, :nonce, :task_id, :submitted_at, :unfinished_at,
+    :deadline, :renewals, :link, :path, :sha256, :size, :video_url, :callback_url, :error_type, :error_code,
+    :error_message
+);
+
+-- name: set_state
+UPDATE state SET
+    is_open = :is_open, status = :status, at = :at, credits_reserved = :credits_reserved, credits_used = :credits_used,
+    nonce = :nonce, task_id = :task_id, submitted_at = :submitted_at, unfinished_at = :unfinished_at,
+    deadline = :deadline, renewals = :renewals, link = :link, path = :path, sha256 = :sha256, size = :size,
+    video_url = :video_url, callback_url = :callback_url, error_type = :error_type, error_code = :error_code,
+    error_message = :error_message
+WHERE job = :job;
+
+-- name: attempt_of_nonce
+SELECT attempt.id, job.key, attempt.nonce, attempt.at, attempt.outcome, attempt.task_id, attempt.detail
+FROM attempt JOIN job ON job.id = attempt.id / 1048576
+WHERE attempt.nonce = :nonce;
+
+-- name: attempts_of_key
+SELECT attempt.id, job.key, attempt.nonce, attempt.at, attempt.outcome, attempt.task_id, attempt.detail
+FROM job JOIN attempt ON attempt.id BETWEEN job.id * 1048576 AND job.id * 1048576 + 1048575
+WHERE job.key = :key
+ORDER BY attempt.id;
+
+-- name: add_attempt
+INSERT INTO attempt (id, nonce, at, outcome)
+SELECT coalesce(max(id), :job * 1048576) + 1, :nonce, :at, :outcome
+FROM attempt WHERE id BETWEEN :job * 1048576 AND :job * 1048576 + 1048575;
+
+-- name: set_attempt
+UPDATE attempt SET outcome = :outcome, task_id = :task_id, detail = :detail WHERE id = :id;
+
+-- name: get_upload
+SELECT url, expires_at FROM upload
+WHERE content = :content AND host = :host AND (expires_at IS NULL OR expires_at > :now);
+
+-- name: put_upload
+INSERT OR REPLACE INTO upload (content, host, url, expires_at) VALUES (:content, :host, :url, :expires_at);
+
+-- name: entry_of_key
+SELECT * FROM entry WHERE job = (SELECT id FROM job WHERE key = :key);
+
+-- name: entry_of_nonce
+SELECT * FROM entry WHERE job = (SELECT id / 1048576 FROM attempt WHERE nonce = :nonce);
+
+-- name: page_of_all
+SELECT * FROM entry WHERE job > :after ORDER BY job LIMIT :page;
+
+-- name: page_of_open
+SELECT * FROM entry WHERE is_open = 1 AND job > :after ORDER BY job LIMIT :page;
+
+-- name: page_of_open_status
+SELECT * FROM entry WHERE is_open = 1 AND status = :status AND job > :after ORDER BY job LIMIT :page;
+
+-- name: page_of_ended_status
+SELECT * FROM entry WHERE is_open = 0 AND status = :status AND job > :after ORDER BY job LIMIT :page;
+
+-- name: counts
+SELECT status, count(*), total(credits_reserved), total(credits_used) FROM state WHERE is_open = 0 GROUP BY status
+UNION ALL
+SELECT status, count(*), total(credits_reserved), total(credits_used) FROM state WHERE is_open = 1 GROUP BY status;
