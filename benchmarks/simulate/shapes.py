@@ -1,0 +1,156 @@
+"""The limits to be learned: those the rules were tuned on, and those they were not.
+
+A shape is a limit, what the service says in its headers, and how long tasks take.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks.simulate.limits import (
+    Both,
+    FixedWindow,
+    Limit,
+    RequestCap,
+    SlidingCounter,
+    SlidingLog,
+    TaskCap,
+    TokenBucket,
+)
+from benchmarks.simulate.world import Headers, Network, no_headers
+
+
+def retry_after(limit: Limit, now: float, refused: bool) -> dict[str, str]:
+    """An honest `Retry-After`, in whole seconds as most services send it."""
+    return {"retry-after": str(int(limit.wait(now)) + 1)} if refused else {}
+
+
+def retry_after_short(limit: Limit, now: float, refused: bool) -> dict[str, str]:
+    """A service that always says one second."""
+    return {"retry-after": "1"} if refused else {}
+
+
+def retry_after_long(limit: Limit, now: float, refused: bool) -> dict[str, str]:
+    """A service that says three times as long as it takes."""
+    return {"retry-after": str(3 * int(limit.wait(now) + 1))} if refused else {}
+
+
+def rate_limit(limit: Limit, now: float, refused: bool) -> dict[str, str]:
+    """Honest `RateLimit` headers on every reply, in the form of the current draft, and `Retry-After`."""
+    remaining, reset = limit.remaining(now)
+    stated = {"ratelimit": f'"default";r={remaining};t={int(reset) + 1}'}
+    return stated | retry_after(limit, now, refused)
+
+
+def x_rate_limit(limit: Limit, now: float, refused: bool) -> dict[str, str]:
+    """The common three fields."""
+    remaining, reset = limit.remaining(now)
+    return {"x-ratelimit-remaining": str(remaining), "x-ratelimit-reset": str(int(reset) + 1)}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One kind of service."""
+
+    name: str
+    make: Callable[[], Limit]
+    headers: Headers = no_headers
+    network: Network = Network()
+    hours: float = 1.0
+
+    @property
+    def capped(self) -> bool:
+        """Whether something else than the rate is limited."""
+        return isinstance(self.make(), TaskCap | RequestCap | Both)
+
+    def capacity(self, seconds: float, scale: float = 1.0) -> float:
+        """Requests an oracle gets through in so long a time, for limits on the rate."""
+        limit = self.make()
+        limit.scale(scale, 0.0)
+        match limit:
+            case TokenBucket(rate=rate, burst=burst) | Both(first=TokenBucket(rate=rate, burst=burst)):
+                return rate * seconds + burst
+            case FixedWindow(size=size, span=span) | SlidingLog(size=size, span=span) | SlidingCounter(
+                size=size, span=span
+            ):
+                return size * seconds / span
+            case _:
+                raise TypeError(limit)
+
+
+def _slow_way(rng: random.Random) -> float:
+    return 0.1 + rng.lognormvariate(-1.0, 0.8)
+
+
+def _quick_task(rng: random.Random) -> float:
+    return rng.lognormvariate(3.0, 0.6)
+
+
+def _long_task(rng: random.Random) -> float:
+    return rng.choice([60.0, 240.0, 300.0]) * rng.lognormvariate(0.0, 0.2)
+
+
+def _slow_work(rng: random.Random) -> float:
+    return rng.lognormvariate(0.7, 0.4)
+
+
+RA, SHORT, LONG, RL, XRL = retry_after, retry_after_short, retry_after_long, rate_limit, x_rate_limit
+SLOW = Network(way=_slow_way)
+
+TUNED = [
+    Shape("tb 10/s", lambda: TokenBucket(10, 10)),
+    Shape("tb 10/s RA", lambda: TokenBucket(10, 10), RA),
+    Shape("tb 1/s", lambda: TokenBucket(1, 5)),
+    Shape("tb 1/s RA", lambda: TokenBucket(1, 5), RA),
+    Shape("tb 2/s RA short", lambda: TokenBucket(2, 10), SHORT),
+    Shape("tb 0.2/s", lambda: TokenBucket(0.2, 3)),
+    Shape("tb 30/s", lambda: TokenBucket(30, 60)),
+    Shape("tb 5/s burst 100", lambda: TokenBucket(5, 100)),
+    Shape("tb 10/s headers", lambda: TokenBucket(10, 10), RL),
+    Shape("fw 600", lambda: FixedWindow(600)),
+    Shape("fw 600 RA", lambda: FixedWindow(600), RA),
+    Shape("fw 600 RA short", lambda: FixedWindow(600), SHORT),
+    Shape("fw 600 headers", lambda: FixedWindow(600), RL),
+    Shape("fw 60", lambda: FixedWindow(60)),
+    Shape("fw 60 RA", lambda: FixedWindow(60), RA),
+    Shape("fw 60 headers", lambda: FixedWindow(60), XRL),
+    Shape("fw 300 RA long", lambda: FixedWindow(300), LONG),
+    Shape("sl 600", lambda: SlidingLog(600)),
+    Shape("sl 600 RA", lambda: SlidingLog(600), RA),
+    Shape("sl 600 headers", lambda: SlidingLog(600), RL),
+    Shape("sl 60", lambda: SlidingLog(60)),
+    Shape("sl 60 RA", lambda: SlidingLog(60), RA),
+    Shape("sl 1200", lambda: SlidingLog(1200)),
+    Shape("tasks 40", lambda: TaskCap(40)),
+    Shape("tasks 40 RA", lambda: TaskCap(40), RA),
+    Shape("tasks 10", lambda: TaskCap(10)),
+    Shape("tasks 150", lambda: TaskCap(150)),
+    Shape("requests 3", lambda: RequestCap(3)),
+    Shape("requests 10", lambda: RequestCap(10)),
+]
+
+HELD_OUT = [
+    Shape("tb 5/s burst 2", lambda: TokenBucket(5, 2)),
+    Shape("tb 3.7/s slow network", lambda: TokenBucket(3.7, 20), network=SLOW),
+    Shape("tb 0.5/s RA", lambda: TokenBucket(0.5, 1.5), RA),
+    Shape("fw 50 in 10 s", lambda: FixedWindow(50, 10, 3)),
+    Shape("fw 100", lambda: FixedWindow(100, 60, 41)),
+    Shape("fw 1000 RA slow network", lambda: FixedWindow(1000), RA, network=SLOW),
+    Shape("fw 2000 in 1 h", lambda: FixedWindow(2000, 3600, 3600)),
+    Shape("sl 200", lambda: SlidingLog(200)),
+    Shape("sl 150 RA", lambda: SlidingLog(150), RA),
+    Shape("counter 300", lambda: SlidingCounter(300)),
+    Shape("counter 900 RA", lambda: SlidingCounter(900), RA),
+    Shape("tasks 25, 25 s each", lambda: TaskCap(25), network=Network(task=_quick_task)),
+    Shape("tasks 60, 1-5 min", lambda: TaskCap(60), network=Network(task=_long_task)),
+    Shape("tasks 5", lambda: TaskCap(5)),
+    Shape("requests 6, 2 s each", lambda: RequestCap(6), network=Network(work=_slow_work)),
+    Shape("tb 5/s and tasks 100", lambda: Both(TokenBucket(5, 10), TaskCap(100))),
+]
+
+CHANGING = ["tb 10/s", "fw 600", "fw 600 RA", "sl 600", "tasks 40", "tb 1/s"]
+SHARED = ["tb 10/s", "tb 10/s RA", "fw 600", "fw 600 RA", "sl 600", "sl 600 RA", "tasks 40", "tb 2/s RA short", "tb 1/s"]
+
+BY_NAME = {shape.name: shape for shape in TUNED + HELD_OUT}
