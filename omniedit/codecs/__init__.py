@@ -1,0 +1,46 @@
+"""One converter between bytes and models; where a reply is wrong, the path to the place is kept.
+
+Rules of this room:
+- what the service may leave out is optional here, what it may add survives in `Task.extra`;
+- statuses are an open set and never an error;
+- a wrong shape is `UnexpectedReply` with the path, such as `$.task_info.estimated_time`;
+- bytes made here are the same for the same value, on every machine and with every extra installed.
+"""
+
+from __future__ import annotations
+
+from omniedit.codecs.reading import (
+    Balance,
+    decode_balance,
+    decode_error,
+    decode_task,
+    decode_task_id,
+    decode_tasks,
+    decode_upload,
+)
+from omniedit.codecs.shapes import ErrorBody
+from omniedit.codecs.writing import (
+    describe_error,
+    encode_change,
+    encode_ids,
+    encode_intent,
+    encode_saved,
+    encode_summary,
+)
+
+__all__ = [
+    "Balance",
+    "ErrorBody",
+    "decode_balance",
+    "decode_error",
+    "decode_task",
+    "decode_task_id",
+    "decode_tasks",
+    "decode_upload",
+    "describe_error",
+    "encode_change",
+    "encode_ids",
+    "encode_intent",
+    "encode_saved",
+    "encode_summary",
+]

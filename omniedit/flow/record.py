@@ -1,0 +1,119 @@
+"""What the engine holds of an edit while it is under way, and of the run that the edit belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import Protocol
+
+import attrs
+
+from omniedit.changes import Change
+from omniedit.core.lifecycle import Step
+from omniedit.core.money import Budget
+from omniedit.core.polling import Place, Reading
+from omniedit.errors import OmniEditError
+from omniedit.journal.base import Journal
+from omniedit.models import Entry
+
+__all__ = ["OnUncertain", "Record", "Run", "commit"]
+
+
+class OnUncertain(StrEnum):
+    """What to do when nobody knows whether a paid request was accepted."""
+
+    hold = "hold"
+    """Leave it to the user."""
+    replay = "replay"
+    """Repeat it with the same key and body."""
+
+
+class Listener(Protocol):
+    """Who asked for the edits of a run."""
+
+    def tell(self, change: Change) -> None:
+        """Something changed."""
+        ...
+
+    def ended(self, record: Record, error: OmniEditError | None) -> None:
+        """The engine is done with a record in this run; `error` when it is not saved."""
+        ...
+
+    def stop(self, error: OmniEditError) -> None:
+        """Nothing more can be submitted for this run."""
+        ...
+
+
+@attrs.define(eq=False)
+class Run:
+    """What the edits of one call have in common."""
+
+    journal: Journal
+    listener: Listener
+    budget: Budget
+    on_uncertain: OnUncertain = OnUncertain.hold
+    overwrite: bool = False
+    retry_failed: bool = False
+    stopped: OmniEditError | None = None
+    """Why nothing more is submitted for this run."""
+    holding: bool = False
+    """Nobody watches: nothing new is paid for, what is paid is followed."""
+    held: list[Record] = attrs.field(factory=list["Record"])
+    on_upload: Callable[[Record, int, int], None] | None = None
+    on_download: Callable[[Record, int, int | None], None] | None = None
+
+    def stop(self, error: OmniEditError) -> None:
+        """Submit nothing more; the first reason counts."""
+        if self.stopped is None:
+            self.stopped = error
+            self.listener.stop(error)
+
+
+@attrs.define(eq=False)
+class Record:
+    """One edit under way: small, since a hundred thousand of them wait at once. Times are monotonic seconds."""
+
+    entry: Entry
+    run: Run
+    taken_at: float
+    progress: int = 0
+    seconds: float | None = None
+    """Length of the clip, when preflight has seen it."""
+    estimate: float | None = None
+    """Seconds that the service guessed the task would take."""
+    accepted_at: float = 0.0
+    looked_at: float = 0.0
+    unknown_since: float | None = None
+    readings: tuple[Reading, ...] = ()
+    misses: int = 0
+    """Looks, or submissions, in a row that brought nothing."""
+    refused_since: float | None = None
+    looks: int = 0
+    place: Place[Record] | None = None
+    counted: bool = False
+    """Whether the gate counts its task as unfinished."""
+    released: bool = False
+    """Nobody wants it followed any more in this run."""
+
+    @property
+    def key(self) -> str:
+        """The edit's stable identity."""
+        return self.entry.key
+
+    def tell(self, changes: Sequence[Change]) -> None:
+        """Show changes to whoever asked for the edit."""
+        for change in changes:
+            self.progress = change.progress
+            self.run.listener.tell(change)
+
+
+async def commit(record: Record, step: Step) -> None:
+    """Make a move durable, then take it and show it.
+
+    Raises:
+        JournalError: it could not be written; the record is as before.
+    """
+    if step.entry is not record.entry and step.changes and step.entry.status != record.entry.status:
+        await record.run.journal.write(step.entry)
+    record.entry = step.entry
+    record.tell(step.changes)
