@@ -1,0 +1,163 @@
+"""Rules for what clients send, as documented; a broken one is a Problem that names the field."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from collections.abc import Mapping
+from typing import cast
+from urllib.parse import SplitResult, urlsplit
+
+from attrs import frozen
+
+from omniedit.sandbox.problems import Problem
+from omniedit.sandbox.settings import Settings
+
+IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9._-]{16,96}")
+TASK_PREFIX = "task-unified-"
+MAX_CALLBACK_URL = 2048
+MAX_BULK = 50
+MAX_PAGE_SIZE = 100
+_PRIVATE_NAMES = ("localhost", ".localhost", ".local", ".internal")
+
+
+@frozen
+class Wanted:
+    """A submit whose fields are all right."""
+
+    model: str
+    prompt: str
+    source: str
+    callback_url: str | None
+
+
+def invalid(message: str, param: str | None = None) -> Problem:
+    return Problem("invalid_request", message, param)
+
+
+def json_object(body: bytes) -> Mapping[str, object]:
+    try:
+        value: object = json.loads(body)
+    except (ValueError, RecursionError):
+        raise invalid("The request body is not valid JSON.") from None
+    if not isinstance(value, dict):
+        raise invalid("The request body must be a JSON object.")
+    return cast("Mapping[str, object]", value)
+
+
+def check_access(body: Mapping[str, object], settings: Settings) -> None:
+    """A model this key may not use; a missing one is for ``read_submit``."""
+    model = body.get("model")
+    if isinstance(model, str) and model not in settings.models:
+        raise Problem("model_access_denied", f"Model {model[:100]!r} is not available to this key.", "model")
+
+
+def read_submit(body: Mapping[str, object], settings: Settings) -> Wanted:
+    if not isinstance(body.get("model"), str):
+        raise invalid("model is required and must be text.", "model")
+    return Wanted(
+        model=cast("str", body["model"]),
+        prompt=_prompt(body.get("prompt")),
+        source=_source(body.get("video_urls")),
+        callback_url=_callback_url(body.get("callback_url"), settings),
+    )
+
+
+def idempotency_key(value: str | None) -> str | None:
+    if value is not None and not IDEMPOTENCY_KEY.fullmatch(value):
+        raise invalid("Idempotency-Key must be 16-96 characters of A-Z a-z 0-9 . _ -", "Idempotency-Key")
+    return value
+
+
+def check_task_id(task_id: str) -> None:
+    if not task_id.startswith(TASK_PREFIX):
+        raise Problem("invalid_task_id", f"Task ids start with {TASK_PREFIX}.", "task_id")
+
+
+def bulk_ids(body: Mapping[str, object]) -> list[str]:
+    ids = body.get("task_ids")
+    if not isinstance(ids, list) or not all(isinstance(item, str) for item in cast("list[object]", ids)):
+        raise invalid("task_ids must be a list of text.", "task_ids")
+    wanted = cast("list[str]", ids)
+    if not 1 <= len(wanted) <= MAX_BULK:
+        raise invalid(f"task_ids must name 1 to {MAX_BULK} tasks.", "task_ids")
+    return wanted
+
+
+def whole_number(value: str | None, name: str, default: int, limit: int) -> int:
+    """A query parameter between 1 and ``limit``."""
+    if value is None:
+        return default
+    if not re.fullmatch(r"[0-9]{1,9}", value) or not 1 <= int(value) <= limit:
+        raise invalid(f"{name} must be a whole number from 1 to {limit}.", name)
+    return int(value)
+
+
+def callback_fault(url: str, *, allow_local: bool) -> str | None:
+    """Why a callback_url breaks the documented rules; None when it does not."""
+    if len(url) > MAX_CALLBACK_URL:
+        return f"callback_url must be at most {MAX_CALLBACK_URL} characters."
+    parts = _split(url)
+    if parts is None:
+        return "callback_url must be a URL."
+    local = _is_local(parts.hostname or "")
+    if local and allow_local and parts.scheme in ("http", "https"):
+        return None
+    if parts.scheme != "https":
+        return "callback_url must use https."
+    return "callback_url must not point to a private or loopback address." if local else None
+
+
+def _prompt(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise invalid("prompt is required and must be text.", "prompt")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise invalid("prompt must be valid Unicode.", "prompt") from None
+    return value
+
+
+def _source(value: object) -> str:
+    urls = cast("list[object]", value) if isinstance(value, list) else []
+    if len(urls) != 1 or not isinstance(urls[0], str):
+        raise invalid("video_urls must hold exactly 1 URL.", "video_urls")
+    parts = _split(urls[0])
+    if parts is None or parts.scheme not in ("http", "https"):
+        raise invalid("video_urls must be an http or https URL.", "video_urls")
+    return urls[0]
+
+
+def _callback_url(value: object, settings: Settings) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise invalid("callback_url must be text.", "callback_url")
+    fault = callback_fault(value, allow_local=settings.allow_local_callbacks)
+    if fault is None:
+        return value
+    if settings.bad_callback == "dropped":
+        return None
+    raise invalid(fault, "callback_url")
+
+
+def _split(url: str) -> SplitResult | None:
+    """The parts of a URL with a host and without spaces or control characters."""
+    if re.search(r"[\s\x00-\x1f\x7f]", url):
+        return None
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+        url.encode()
+    except ValueError:
+        return None
+    return parts if parts.hostname else None
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        name = host.lower().rstrip(".")
+        return name in _PRIVATE_NAMES or name.endswith(_PRIVATE_NAMES[1:])
