@@ -98,9 +98,7 @@ class SandboxServer:
         media = web.Application(middlewares=[porter.middleware("media", self._media.prompt_of)])
         media.add_routes(self._media.routes())
         self.media_url = await self._listen(media, self._ports[1])
-        api = web.Application(
-            middlewares=[porter.middleware("api", self._media.prompt_of)], client_max_size=MAX_BODY
-        )
+        api = web.Application(middlewares=[porter.middleware("api", self._media.prompt_of)], client_max_size=MAX_BODY)
         api.add_routes(self._api_routes(studio, cache))
         self.base_url = await self._listen(api, self._ports[0])
 

@@ -211,7 +211,10 @@ class _Graph:
 
     def _buffer(self, frame: VideoFrame) -> FilterContext:
         return self._graph.add_buffer(
-            width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or Fraction(1, 90_000)
+            width=frame.width,
+            height=frame.height,
+            format=frame.format,
+            time_base=frame.time_base or Fraction(1, 90_000),
         )
 
     def _then(self, name: str, arguments: str) -> None:

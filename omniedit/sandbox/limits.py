@@ -145,9 +145,7 @@ class Turnstile:
             if meter is not None and lane in limit.lanes:
                 meter.take(now, limit.amount_at(now - self.started))
 
-    def _reading(
-        self, limit: Limit, meter: Meter | None, now: float, *, live: int, open_requests: int
-    ) -> Reading:
+    def _reading(self, limit: Limit, meter: Meter | None, now: float, *, live: int, open_requests: int) -> Reading:
         amount = limit.amount_at(now - self.started)
         if meter is not None:
             return meter.read(now, amount)

@@ -64,9 +64,7 @@ class Porter:
             status = 0 if response is None or isinstance(response, Dropped) else response.status
             self._log(request, door, status, rule)
 
-    async def _prompt(
-        self, request: web.Request, point: str, media_prompt: Callable[[str], str | None]
-    ) -> str | None:
+    async def _prompt(self, request: web.Request, point: str, media_prompt: Callable[[str], str | None]) -> str | None:
         """The prompt a request is about, read only when a rule asks for it."""
         if not self.faults.asks_for_prompt(point):
             return None
