@@ -19,7 +19,6 @@ from omniedit.journal.rules import (
     not_admitted,
     not_open,
     resent,
-    sent,
     unknown_nonce,
 )
 from omniedit.models import Answer, Attempt, Entry, Hosted, Status
@@ -76,7 +75,7 @@ class MemoryJournal:
         self._check_open()
         nonce = nonce_of(entry)
         known = self._attempts.get(nonce)
-        attempt = sent(entry) if known is None else resent(known, entry)
+        attempt = Attempt(nonce, entry.key, entry.at) if known is None else resent(known, entry)
         self._replace(entry)
         self._attempts[nonce] = attempt
         if known is None:

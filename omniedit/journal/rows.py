@@ -41,9 +41,6 @@ __all__ = [
 Row = Sequence[Any]
 """What a column holds is known only to the code that reads it."""
 
-# The id of an attempt is the id of its job times this, plus its number from 1.
-_ATTEMPTS_PER_JOB = 2**20
-
 # Never renumber: these numbers are in journals on people's disks.
 _STATUSES: Mapping[Status, int] = {
     Status.queued: 0,
@@ -76,16 +73,6 @@ class KnownAttempt:
 
     id: int
     value: Attempt
-
-    @property
-    def job(self) -> int:
-        """The id of its job."""
-        return self.id // _ATTEMPTS_PER_JOB
-
-    @property
-    def number(self) -> int:
-        """Its place among the attempts of its job, from 1."""
-        return self.id % _ATTEMPTS_PER_JOB
 
 
 def micros(moment: datetime | None) -> int | None:
@@ -173,18 +160,16 @@ def job_row(entry: Entry, mark: int | None, phrase: Callable[[str], int]) -> dic
     }
 
 
-def state_row(entry: Entry, attempt: KnownAttempt | None) -> dict[str, object]:
-    """The columns of `state`, but for the job; `attempt` is the one of this job that has the entry's nonce."""
-    accepted = attempt is not None and attempt.value.outcome is Outcome.accepted
-    same_task = accepted and attempt is not None and attempt.value.task_id == entry.task_id is not None
+def state_row(entry: Entry) -> dict[str, object]:
+    """The columns of `state`, but for the job."""
     return {
         "is_open": 0 if entry.status.terminal else 1,
         "status": status_code(entry.status),
         "at": micros(entry.at),
         "credits_reserved": entry.credits_reserved,
         "credits_used": entry.credits_used,
-        "nonce": _packed(entry.nonce) if attempt is None else attempt.number,
-        "task_id": _SAME if same_task else text(entry.task_id),
+        "nonce": _packed(entry.nonce),
+        "task_id": text(entry.task_id),
         "submitted_at": micros(entry.submitted_at),
         "unfinished_at": micros(entry.unfinished_at),
         "deadline": micros(entry.deadline),

@@ -21,7 +21,6 @@ __all__ = [
     "not_admitted",
     "not_open",
     "resent",
-    "sent",
     "unknown_nonce",
 ]
 
@@ -32,11 +31,6 @@ _INTEGERS = range(-(2**63), 2**63)
 def fold(target: str) -> str:
     """What two targets are compared by: names that differ only in case are one file on many file systems."""
     return target.casefold()
-
-
-def sent(entry: Entry) -> Attempt:
-    """The attempt that an intent begins."""
-    return Attempt(nonce=nonce_of(entry), key=entry.key, at=entry.at)
 
 
 def resent(attempt: Attempt, entry: Entry) -> Attempt:
@@ -83,14 +77,14 @@ def nonce_of(entry: Entry) -> str:
 def check_edit(edit: Edit) -> None:
     """Refuse an edit that no store can give back as it was: what is no text cannot be written as text.
 
+    Callers without a type checker may have erred.
+
     Raises:
         JournalError: names the field; nothing was written.
     """
-    texts = {"source": edit.source, "prompt": edit.prompt, "model": edit.model}
-    wrong = [name for name, value in texts.items() if not _is(value, str)]
-    optional = {"name": edit.name, "callback_url": edit.callback_url}
-    wrong += [name for name, value in optional.items() if value is not None and not _is(value, str)]
-    if not _is(edit.variant, int) or edit.variant not in _INTEGERS:
+    wrong = [name for name in ("source", "prompt", "model") if not isinstance(getattr(edit, name), str)]
+    wrong += [name for name in ("name", "callback_url") if not isinstance(getattr(edit, name), str | None)]
+    if not _is_integer(edit.variant):
         wrong.append("variant")
     if wrong:
         raise JournalError(
@@ -99,9 +93,8 @@ def check_edit(edit: Edit) -> None:
         )
 
 
-def _is(value: object, kind: type) -> bool:
-    """Whether a value really is what its annotation says; callers without a type checker may have erred."""
-    return isinstance(value, kind)
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and value in _INTEGERS
 
 
 def not_admitted(key: str) -> JournalError:

@@ -13,9 +13,31 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from types import MappingProxyType
 
-__all__ = ["migrations", "queries"]
+import attrs
+
+__all__ = ["Statement", "migrations", "queries", "statements"]
 
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+_COMMENT = re.compile(r"--.*")
+_PARAMETER = re.compile(r":([a-z]\w*)")
+
+
+@attrs.frozen
+class Statement:
+    """A query with its parameters by position: binding them by name takes as long as running it."""
+
+    sql: str
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, query: str) -> Statement:
+        """From a query with parameters such as `:name`."""
+        bare = _COMMENT.sub("", query)
+        return cls(_PARAMETER.sub("?", bare), tuple(_PARAMETER.findall(bare)))
+
+    def values(self, parameters: Mapping[str, object]) -> tuple[object, ...]:
+        """The parameters in the order of the query."""
+        return tuple([parameters[name] for name in self.names])
 
 
 @cache
@@ -24,6 +46,12 @@ def queries(dialect: str) -> Mapping[str, str]:
     text = (_folder(dialect) / "queries.sql").read_text(encoding="utf-8")
     _, *parts = _NAME.split(text)
     return MappingProxyType({name: body.strip() for name, body in zip(parts[::2], parts[1::2], strict=True)})
+
+
+@cache
+def statements(dialect: str) -> Mapping[str, Statement]:
+    """The same queries, ready to be run by position."""
+    return MappingProxyType({name: Statement.of(query) for name, query in queries(dialect).items()})
 
 
 @cache

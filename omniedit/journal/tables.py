@@ -9,7 +9,7 @@ Rules of this module:
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import cast
 
@@ -33,8 +33,8 @@ from omniedit.journal.rows import (
     unpack,
     untext,
 )
-from omniedit.journal.rules import answered, check_edit, fold, nonce_of, not_admitted, resent, sent, unknown_nonce
-from omniedit.journal.statements import queries
+from omniedit.journal.rules import answered, check_edit, fold, nonce_of, not_admitted, resent, unknown_nonce
+from omniedit.journal.statements import statements
 from omniedit.models import Answer, Attempt, Entry, Hosted, Status
 
 __all__ = ["Reading", "Writing"]
@@ -50,21 +50,21 @@ class Reading:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._sql = queries("sqlite")
+        self._statements = statements("sqlite")
 
     def entry(self, key: str) -> Entry | None:
         """The edit with this key."""
-        row = self._one("entry_of_key", key=pack(key))
+        row = self._one("entry_of_key", {"key": pack(key)})
         return None if row is None else entry_of(row)
 
     def by_nonce(self, nonce: str) -> Entry | None:
         """The edit that one attempt belongs to."""
-        row = self._one("entry_of_nonce", nonce=pack(nonce))
+        row = self._one("entry_of_nonce", {"nonce": pack(nonce)})
         return None if row is None else entry_of(row)
 
     def attempts(self, key: str) -> Sequence[Attempt]:
         """All attempts of one edit, oldest first."""
-        return tuple(attempt_of(row).value for row in self._run("attempts_of_key", key=pack(key)))
+        return tuple(attempt_of(row).value for row in self._run("attempts_of_key", {"key": pack(key)}))
 
     def page(self, after: int, *, open_only: bool) -> Page:
         """The entries behind a job number, whatever their status."""
@@ -77,7 +77,7 @@ class Reading:
 
     def counts(self) -> Counts:
         """Edits per status and sums of credits."""
-        rows = self._run("counts").fetchall()
+        rows = self._run("counts", {}).fetchall()
         return Counts(
             statuses={status_of(code): edits for code, edits, _, _ in rows},
             credits_reserved=sum(reserved for _, _, reserved, _ in rows),
@@ -85,13 +85,14 @@ class Reading:
         )
 
     def _page(self, query: str, **parameters: object) -> Page:
-        return [(row[0], entry_of(row)) for row in self._run(query, page=_PAGE, **parameters)]
+        return [(row[0], entry_of(row)) for row in self._run(query, {"page": _PAGE, **parameters})]
 
-    def _run(self, query: str, **parameters: object) -> sqlite3.Cursor:
-        return self._connection.execute(self._sql[query], parameters)
+    def _run(self, query: str, parameters: Mapping[str, object]) -> sqlite3.Cursor:
+        statement = self._statements[query]
+        return self._connection.execute(statement.sql, statement.values(parameters))
 
-    def _one(self, query: str, **parameters: object) -> Row | None:
-        row: Row | None = self._run(query, **parameters).fetchone()
+    def _one(self, query: str, parameters: Mapping[str, object]) -> Row | None:
+        row: Row | None = self._run(query, parameters).fetchone()
         return row
 
 
@@ -119,18 +120,18 @@ class Writing(Reading):
 
     def write(self, entry: Entry) -> None:
         """Replace the state of one edit."""
-        self._replace(self._job(entry.key), entry)
+        if not self._run("set_state", {"key": pack(entry.key), **state_row(entry)}).rowcount:
+            raise not_admitted(entry.key)
 
     def intend(self, entry: Entry) -> None:
         """Replace the state and add the attempt, or open it again."""
-        nonce, job = nonce_of(entry), self._job(entry.key)
-        known = self._attempt(nonce)
-        if known is None:
-            outcome = OUTCOMES.index(sent(entry).outcome)
-            self._run("add_attempt", job=job, nonce=pack(nonce), at=micros(entry.at), outcome=outcome)
-        else:
-            self._change(known, resent(known.value, entry))
-        self._replace(job, entry)
+        nonce = nonce_of(entry)
+        added = self._run(
+            "add_attempt", {"key": pack(entry.key), "nonce": pack(nonce), "at": micros(entry.at)}
+        ).rowcount
+        if not added:
+            self._send_again(nonce, entry)
+        self.write(entry)
 
     def answer(self, answer: Answer, entry: Entry | None) -> None:
         """Fill in the outcome of an attempt, and replace the state when one is given."""
@@ -139,33 +140,34 @@ class Writing(Reading):
             raise unknown_nonce(answer.nonce)
         self._change(known, answered(known.value, answer, entry))
         if entry is not None:
-            self._replace(known.job, entry)
+            self.write(entry)
 
     def recall_upload(self, content: str, host: str, now: datetime) -> Hosted | None:
         """The hosted copy, while it lives."""
-        row = self._one("get_upload", content=pack(content), host=host, now=micros(now))
+        row = self._one("get_upload", {"content": pack(content), "host": host, "now": micros(now)})
         return None if row is None else Hosted(url=f"{untext(row[0])}", expires_at=from_micros(row[1]))
 
     def remember_upload(self, content: str, host: str, hosted: Hosted) -> None:
         """Keep where a content is hosted."""
         expires_at = micros(hosted.expires_at)
-        self._run("put_upload", content=pack(content), host=host, url=text(hosted.url), expires_at=expires_at)
+        self._run(
+            "put_upload", {"content": pack(content), "host": host, "url": text(hosted.url), "expires_at": expires_at}
+        )
 
     def _admit(self, entry: Entry) -> Entry | NameTaken:
-        known = self.entry(entry.key)
-        if known is not None:
-            return known
+        if self._one("job_of_key", {"key": pack(entry.key)}) is not None:
+            return cast("Entry", self.entry(entry.key))
         mark = target_mark(entry.target)
         holder = self._holder(entry.target, mark)
         if holder is not None:
             return NameTaken(entry.target, holder)
-        cursor = self._run("add_job", **job_row(entry, mark, self._phrase))
-        self._run("add_state", job=cursor.lastrowid, **state_row(entry, None))
+        cursor = self._run("add_job", job_row(entry, mark, self._phrase))
+        self._run("add_state", {"job": cursor.lastrowid, **state_row(entry)})
         return entry
 
     def _holder(self, target: str, mark: int | None) -> str | None:
         """Key of the edit that has this target; the mark finds candidates, the text decides."""
-        for key, folder, name in self._run("jobs_of_target", mark=mark):
+        for key, folder, name in self._run("jobs_of_target", {"mark": mark}):
             if fold(f"{untext(folder)}{untext(name)}") == fold(target):
                 return unpack(key)
         return None
@@ -174,28 +176,25 @@ class Writing(Reading):
         """The number of a text, which is written unless it was used lately."""
         number = self._phrases.pop(value, None)
         if number is None:
-            number = cast("int", self._run("add_phrase", value=text(value)).lastrowid)
+            number = cast("int", self._run("add_phrase", {"value": text(value)}).lastrowid)
         if len(value) <= _LONGEST_PHRASE:
             self._phrases[value] = number
         if len(self._phrases) > _PHRASES:
             del self._phrases[next(iter(self._phrases))]
         return number
 
-    def _job(self, key: str) -> int:
-        row = self._one("job_of_key", key=pack(key))
-        if row is None:
-            raise not_admitted(key)
-        return int(row[0])
+    def _send_again(self, nonce: str, entry: Entry) -> None:
+        """Nothing was added: the nonce is known already, or the edit is not."""
+        known = self._attempt(nonce)
+        if known is None:
+            raise not_admitted(entry.key)
+        self._change(known, resent(known.value, entry))
 
     def _attempt(self, nonce: str) -> KnownAttempt | None:
-        row = self._one("attempt_of_nonce", nonce=pack(nonce))
+        row = self._one("attempt_of_nonce", {"nonce": pack(nonce)})
         return None if row is None else attempt_of(row)
 
     def _change(self, known: KnownAttempt, attempt: Attempt) -> None:
         outcome = OUTCOMES.index(attempt.outcome)
         task_id, detail = text(attempt.task_id), text(attempt.detail)
-        self._run("set_attempt", id=known.id, outcome=outcome, task_id=task_id, detail=detail)
-
-    def _replace(self, job: int, entry: Entry) -> None:
-        known = self._attempt(entry.nonce) if entry.nonce else None
-        self._run("set_state", job=job, **state_row(entry, known if known and known.job == job else None))
+        self._run("set_attempt", {"id": known.id, "outcome": outcome, "task_id": task_id, "detail": detail})

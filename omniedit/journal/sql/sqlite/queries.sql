@@ -39,11 +39,22 @@ INSERT INTO state (
 -- name: set_state
 UPDATE state SET
     is_open = :is_open, status = :status, at = :at, credits_reserved = :credits_reserved, credits_used = :credits_used,
-    nonce = :nonce, task_id = :task_id, submitted_at = :submitted_at, unfinished_at = :unfinished_at,
+    -- What stands in the attempt already is referred to, see the schema.
+    nonce = coalesce(
+        (SELECT id % 1048576 FROM attempt WHERE attempt.nonce = :nonce AND id / 1048576 = state.job), :nonce
+    ),
+    task_id = iif(
+        EXISTS (
+            SELECT 1 FROM attempt
+            WHERE attempt.nonce = :nonce AND id / 1048576 = state.job AND outcome = 1 AND attempt.task_id = :task_id
+        ),
+        0, :task_id
+    ),
+    submitted_at = :submitted_at, unfinished_at = :unfinished_at,
     deadline = :deadline, renewals = :renewals, link = :link, path = :path, sha256 = :sha256, size = :size,
     video_url = :video_url, callback_url = :callback_url, error_type = :error_type, error_code = :error_code,
     error_message = :error_message
-WHERE job = :job;
+WHERE job = (SELECT id FROM job WHERE key = :key);
 
 -- name: attempt_of_nonce
 SELECT attempt.id, job.key, attempt.nonce, attempt.at, attempt.outcome, attempt.task_id, attempt.detail
@@ -58,8 +69,11 @@ ORDER BY attempt.id;
 
 -- name: add_attempt
 INSERT INTO attempt (id, nonce, at, outcome)
-SELECT coalesce(max(id), :job * 1048576) + 1, :nonce, :at, :outcome
-FROM attempt WHERE id BETWEEN :job * 1048576 AND :job * 1048576 + 1048575;
+SELECT
+    coalesce((SELECT max(id) FROM attempt WHERE id < (job.id + 1) * 1048576 AND id > job.id * 1048576), job.id * 1048576) + 1,
+    :nonce, :at, 0
+FROM job WHERE key = :key
+ON CONFLICT (nonce) DO NOTHING;
 
 -- name: set_attempt
 UPDATE attempt SET outcome = :outcome, task_id = :task_id, detail = :detail WHERE id = :id;
