@@ -1,0 +1,339 @@
+"""The paid request: checked, hosted, through the gate, written down, sent once, answered, written down.
+
+The order is the promise. The intent is durable before the request leaves; a task id is durable before anything else
+happens to it. From the intent on the work is shielded: whoever cancels waits for the answer, or for the grace to end,
+and then the outcome is written down as unknown. Only what is certain not to have been accepted is sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+import attrs
+
+from omniedit.api import wire
+from omniedit.api.client import Door
+from omniedit.api.gate import Gate, Lane, Turn
+from omniedit.clock import Clock
+from omniedit.core.certainty import Accepted, Refused, Silent, Unknown, Verdict, after_replay, judge
+from omniedit.core.lifecycle import move
+from omniedit.core.money import Room
+from omniedit.errors import (
+    BudgetExhausted,
+    InvalidEdit,
+    JournalError,
+    OmniEditError,
+    TransportFailed,
+)
+from omniedit.flow.booking import Bookkeeper
+from omniedit.flow.crew import Crew
+from omniedit.flow.record import Record, commit
+from omniedit.models import Edit, Entry, Intent, Reply, Status, Task
+
+__all__ = ["Clip", "Resolver", "Submitter"]
+
+_log = logging.getLogger("omniedit.submit")
+_WORKERS = 24
+
+
+@attrs.frozen
+class Clip:
+    """A source that the service can fetch."""
+
+    url: str
+    seconds: float | None = None
+    """Length, when it is known."""
+
+
+class Resolver(Protocol):
+    """Checks a source and makes it reachable."""
+
+    async def resolve(self, edit: Edit, *, on_upload: Callable[[int, int], None] | None = None) -> Clip:
+        """The clip behind an edit; raises `InvalidEdit`, `HostingFailed` or `TransportFailed`."""
+        ...
+
+
+class Submitter:
+    """Takes queued records, and hands them on with a task id.
+
+    Args:
+        door: sends the request.
+        gate: says when.
+        resolver: checks and hosts sources.
+        clock: time.
+        jitter: numbers from 0 to 1.
+        grace: seconds that a cancelled request is waited for.
+        callback_of: makes the callback address from a nonce; None without callbacks.
+        on_accepted: takes records whose task is unfinished or done.
+        on_ended: takes records that the engine is done with, and why.
+    """
+
+    def __init__(
+        self,
+        door: Door,
+        gate: Gate,
+        resolver: Resolver,
+        clock: Clock,
+        jitter: Callable[[], float],
+        *,
+        grace: float,
+        callback_of: Callable[[str], str] | None,
+        on_accepted: Callable[[Record, Task], None],
+        on_ended: Callable[[Record, OmniEditError | None], None],
+    ) -> None:
+        self._door = door
+        self._gate = gate
+        self._resolver = resolver
+        self._clock = clock
+        self._grace = grace
+        self._callback_of = callback_of
+        self._on_ended = on_ended
+        self._queue: deque[Record] = deque()
+        self._waiting_for_budget: list[Record] = []
+        self._paying: dict[Record, asyncio.Task[None]] = {}
+        self._crew = Crew(_WORKERS, self._take, self._work)
+        self._closed = False
+        self._books = Bookkeeper(
+            clock,
+            jitter,
+            again=self._again,
+            settled=self._settle,
+            stopped=self._stop,
+            on_accepted=on_accepted,
+            on_ended=on_ended,
+        )
+
+    @property
+    def backlog(self) -> int:
+        """Records that wait to be submitted."""
+        return len(self._queue) + self._crew.busy + len(self._waiting_for_budget)
+
+    def add(self, record: Record, *, first: bool = False) -> None:
+        """Queue a record; `first` puts it back where it came from."""
+        if self._closed:
+            return
+        if first:
+            self._queue.appendleft(record)
+        else:
+            self._queue.append(record)
+        self._crew.nudge()
+
+    def _again(self, record: Record, delay: float) -> None:
+        asyncio.get_running_loop().call_later(delay, partial(self.add, record, first=True))
+
+    def _take(self) -> Record | None:
+        while self._queue:
+            record = self._queue.popleft()
+            if record.released:
+                continue
+            if record.run.holding:
+                record.run.held.append(record)
+            elif record.run.stopped is not None and record.entry.status != Status.uncertain:
+                self._on_ended(record, record.run.stopped)
+            else:
+                return record
+        return None
+
+    async def _work(self, record: Record) -> None:
+        try:
+            clip = await self._prepared(record)
+        except InvalidEdit as error:
+            await self._reject(record, error)
+            return
+        except JournalError as error:
+            self._stop(record, error)
+            return
+        except OmniEditError as error:
+            await self._reject(record, error)
+            return
+        if self._has_budget(record, clip):
+            await self._pay_in_turn(record, clip)
+
+    async def _prepared(self, record: Record) -> Clip:
+        entry = record.entry
+        if entry.video_url is not None and entry.nonce is not None:
+            return Clip(entry.video_url, record.seconds)  # the same request again: it must have the same bytes
+        tell = record.run.on_upload
+
+        def on_upload(sent: int, size: int) -> None:
+            if record.entry.status == Status.queued:
+                step = move(record.entry, Status.uploading, self._clock.utcnow())
+                record.entry = step.entry
+                record.tell(step.changes)
+            if tell is not None:
+                tell(record, sent, size)
+
+        clip = await self._resolver.resolve(entry.edit, on_upload=on_upload)
+        record.seconds = clip.seconds
+        return clip
+
+    async def _reject(self, record: Record, error: OmniEditError) -> None:
+        try:
+            await commit(record, move(record.entry, Status.rejected, self._clock.utcnow(), error=error))
+        except JournalError as failure:
+            self._stop(record, failure)
+            return
+        self._on_ended(record, error)
+
+    def _stop(self, record: Record, error: OmniEditError) -> None:
+        record.run.stop(error)
+        self._on_ended(record, error)
+
+    # --- money --------------------------------------------------------------------------------------------------
+
+    def _has_budget(self, record: Record, clip: Clip) -> bool:
+        budget = record.run.budget
+        match budget.take(record.key, clip.seconds):
+            case Room.taken:
+                return True
+            case Room.wait:
+                self._waiting_for_budget.append(record)
+            case Room.none:
+                error = BudgetExhausted(
+                    f"the next edit would pass max_credits={budget.limit:g}; {budget.reserved:g} are reserved",
+                    mend="raise --max-credits and run the same again: what is saved is skipped",
+                )
+                self._stop(record, error)
+                self._reconsider()
+        return False
+
+    def _settle(self, record: Record, reserved: float | None) -> None:
+        record.run.budget.settle(record.key, reserved)
+        self._reconsider()
+
+    def _reconsider(self) -> None:
+        waiting, self._waiting_for_budget = self._waiting_for_budget, []
+        for record in reversed(waiting):
+            self._queue.appendleft(record)
+        if waiting:
+            asyncio.get_running_loop().call_soon(self._crew.nudge)
+
+    # --- the request --------------------------------------------------------------------------------------------
+
+    async def _pay_in_turn(self, record: Record, clip: Clip) -> None:
+        try:
+            turn = await self._gate.enter(Lane.SUBMIT)
+        except asyncio.CancelledError:
+            self._settle(record, None)
+            raise
+        if record.released or record.run.holding or (record.run.stopped and record.entry.status != Status.uncertain):
+            turn.answered()
+            self._settle(record, None)
+            self.add(record, first=True)
+            return
+        task = asyncio.get_running_loop().create_task(self._pay(record, clip, turn))
+        self._paying[record] = task
+        try:
+            await asyncio.shield(task)
+        finally:
+            if task.done():
+                self._paying.pop(record, None)
+            else:
+                task.add_done_callback(lambda _: self._paying.pop(record, None))
+
+    async def _pay(self, record: Record, clip: Clip, turn: Turn) -> None:
+        replaying = record.entry.status == Status.uncertain
+        with turn:
+            try:
+                await self._intend(record, clip)
+            except JournalError as error:
+                turn.answered()
+                self._settle(record, None)
+                self._stop(record, error)
+                return
+            verdict, reply, silence = await self._send(record, turn)
+        if replaying:
+            verdict = after_replay(verdict)
+        try:
+            await self._books.conclude(record, verdict, reply, silence)
+        except JournalError as error:
+            self._books.unwritten(record, verdict, error)
+
+    async def _intend(self, record: Record, clip: Clip) -> None:
+        entry = record.entry
+        nonce = entry.nonce or new_nonce()
+        callback = entry.edit.callback_url
+        if callback is None and self._callback_of is not None:
+            callback = entry.callback_url or self._callback_of(nonce)
+        step = move(
+            entry,
+            Status.submitting,
+            self._clock.utcnow(),
+            reopening=True,
+            nonce=nonce,
+            video_url=clip.url,
+            callback_url=callback,
+        )
+        await record.run.journal.intend(step.entry)
+        record.entry = step.entry
+        record.tell(step.changes)
+
+    async def _send(self, record: Record, turn: Turn) -> tuple[Verdict, Reply | None, TransportFailed | None]:
+        """One POST; what is certain after it, and the gate told."""
+        entry = record.entry
+        try:
+            reply = await self._door.submit(intent_of(entry))
+        except TransportFailed as error:
+            turn.lost()
+            return judge(Silent(error.sent, error.message)), None, error
+        except asyncio.CancelledError:
+            turn.lost()
+            return Unknown("cancelled before the answer came"), None, None
+        self._books.heard()
+        verdict = judge(wire.answered(reply))
+        match verdict:
+            case Accepted():
+                turn.accepted(reply.headers)
+                record.counted = True
+            case Refused(waits=True):
+                turn.refused(reply.headers)
+            case _:
+                turn.answered(reply.headers)
+        return verdict, reply, None
+
+    # --- leaving ------------------------------------------------------------------------------------------------
+
+    async def release(self, record: Record) -> None:
+        """Stop the work on one record; a paid request under way is waited for, at most for the grace.
+
+        `record.released` must be set before.
+        """
+        if record in self._waiting_for_budget:
+            self._waiting_for_budget.remove(record)
+        if record not in self._paying:
+            await self._crew.drop(record)
+        await self._wait_for([self._paying[record]] if record in self._paying else [])
+
+    async def close(self) -> None:
+        """Stop all work; paid requests under way are waited for, at most for the grace."""
+        self._closed = True
+        self._queue.clear()
+        self._waiting_for_budget.clear()
+        paying = list(self._paying.values())
+        await self._crew.close()
+        await self._wait_for(paying)
+
+    async def _wait_for(self, paying: list[asyncio.Task[None]]) -> None:
+        if not paying:
+            return
+        _, late = await asyncio.wait(paying, timeout=self._grace)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
+
+
+def new_nonce() -> str:
+    """An `Idempotency-Key`: 32 unguessable characters of `[A-Za-z0-9_-]`, so that it can stand in a callback's path."""
+    return secrets.token_urlsafe(24)
+
+
+def intent_of(entry: Entry) -> Intent:
+    """The paid request that an entry stands for; the same entry makes the same bytes."""
+    return Intent(entry.edit, entry.video_url or entry.edit.source, entry.nonce or "", entry.callback_url)
