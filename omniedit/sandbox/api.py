@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, cast
 
 from aiohttp import web
 from attrs import define
@@ -70,7 +70,7 @@ class ApiDoor:
                 raise Problem("task_not_found", "There is no such task.", "task_id")
             if task.key_hash != account.key_hash:
                 raise Problem("permission_denied", "This task belongs to another key.", "task_id")
-            return web.json_response(self.reply(task))
+            return web.json_response(self.desk.describe(task))
 
     async def bulk(self, request: web.Request) -> web.Response:
         """Up to 50 tasks of this key; unknown ones are missing from the answer."""
@@ -81,7 +81,7 @@ class ApiDoor:
             self.desk.settle()
             tasks = [self._visible(task_id) for task_id in dict.fromkeys(wanted)]
             own = [task for task in tasks if task is not None and task.key_hash == account.key_hash]
-            return web.json_response({"data": [self.reply(task) for task in own]})
+            return web.json_response({"data": [self.desk.describe(task) for task in own]})
 
     async def listing(self, request: web.Request) -> web.Response:
         """The tasks of this key, newest first, without links."""
@@ -104,10 +104,6 @@ class ApiDoor:
             self.desk.settle()
             return web.json_response(replies.credits_reply(account))
 
-    def reply(self, task: Task) -> JsonObject:
-        """What this door says of a task now."""
-        return replies.task_reply(task, self.settings, self.time.now(), self.desk.link(task))
-
     def _accept_or_replay(self, admission: Admission, note: _Note, key: str | None) -> tuple[Task, bool]:
         account = admission.account
         if key is not None and (original := self._original(account, note, key)) is not None:
@@ -121,7 +117,7 @@ class ApiDoor:
             raise note.problem
         checks.check_access(note.body, self.settings)
         wanted = checks.read_submit(note.body, self.settings)
-        checks.idempotency_key(key)
+        checks.check_idempotency_key(key)
         task = self.desk.accept(account, wanted, key, _FULL if admission.full else None)
         if key is not None:
             account.remember(key, note.fingerprint, task, self.settings.idempotency_seconds)
@@ -184,11 +180,10 @@ class _Note:
     @classmethod
     def of(cls, raw: bytes) -> _Note:
         try:
-            body, problem = checks.json_object(raw), None
-        except Problem as error:
-            body, problem = {}, error
-        canonical = json.dumps(body, sort_keys=True).encode() if problem is None else raw
-        return cls(body, problem, hashlib.sha256(canonical).hexdigest())
+            body = checks.json_object(raw)
+        except Problem as problem:
+            return cls({}, problem, hashlib.sha256(raw).hexdigest())
+        return cls(body, None, hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest())
 
     @property
     def prompt(self) -> str:
@@ -197,7 +192,7 @@ class _Note:
     @property
     def source(self) -> str:
         urls = self.body.get("video_urls")
-        return str(urls[0]) if isinstance(urls, list) and urls else ""
+        return str(cast("list[object]", urls)[0]) if isinstance(urls, list) and urls else ""
 
 
 def _switch(state: Literal["on", "404", "405"]) -> None:

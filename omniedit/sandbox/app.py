@@ -93,7 +93,6 @@ class SandboxServer:
         self._stack.callback(cache.close)
         studio = Studio(self.settings, cache)
         self._stack.push_async_callback(studio.close)
-        await studio.start()
         porter = Porter(self.time, self.store, self.faults)
         media = web.Application(middlewares=[porter.middleware("media", self._media.prompt_of)])
         media.add_routes(self._media.routes())
@@ -104,7 +103,7 @@ class SandboxServer:
 
     def _api_routes(self, studio: Studio, cache: DiskCache) -> Iterable[web.RouteDef]:
         gate = Gate(self.settings, self.time, self.store)
-        courier = Courier(self.settings, self.time, lambda task: door.reply(task))
+        courier = Courier(self.settings, self.time)
         desk = Desk(self.settings, self.time, self.store, studio, self.faults, self.media_url, courier.send)
         door = ApiDoor(self.settings, self.time, self.store, gate, desk)
         files = FilesDoor(self.settings, self.time, self.store, gate, cache.folder, self.media_url)

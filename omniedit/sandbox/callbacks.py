@@ -1,9 +1,8 @@
-"""Callbacks: sent when a task has ended and its bill is settled, tried again after 1, 2 and 4 s, with faults on order."""
+"""Callbacks: sent when a task has ended and is paid, tried again after 1, 2 and 4 s, with faults on order."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import aiohttp
 from attrs import define, field
@@ -18,11 +17,10 @@ __all__ = ["Courier"]
 
 @define(eq=False)
 class Courier:
-    """Delivers the news of ended tasks; at most ``callback_workers`` at once."""
+    """Delivers the news of ended tasks; at most ``callback_workers`` posts at once."""
 
     settings: Settings
     time: SandboxTime
-    body_of: Callable[[Task], JsonObject]
     _session: aiohttp.ClientSession | None = None
     _room: asyncio.Semaphore = field(init=False)
     _running: set[asyncio.Task[None]] = field(factory=set[asyncio.Task[None]], init=False)
@@ -30,10 +28,10 @@ class Courier:
     def __attrs_post_init__(self) -> None:
         self._room = asyncio.Semaphore(self.settings.callback_workers)
 
-    def send(self, task: Task) -> None:
-        """Start delivering, if the task wants it."""
+    def send(self, task: Task, body: JsonObject) -> None:
+        """Start delivering what is to be said of an ended task, if it wants that."""
         if task.callback_url is not None:
-            delivery = asyncio.create_task(self._deliver(task, task.callback_url))
+            delivery = asyncio.create_task(self._deliver(task, task.callback_url, body))
             self._running.add(delivery)
             delivery.add_done_callback(self._running.discard)
 
@@ -45,8 +43,8 @@ class Courier:
         if self._session is not None:
             await self._session.close()
 
-    async def _deliver(self, task: Task, url: str) -> None:
-        faults, body = task.faults, self.body_of(task)
+    async def _deliver(self, task: Task, url: str, body: JsonObject) -> None:
+        faults = task.faults
         for forged in faults.forged:
             task.callbacks.append(await self._post(url, body | forged_news(task) | forged))
         if faults.callback_lost:

@@ -33,10 +33,12 @@ class Wanted:
 
 
 def invalid(message: str, param: str | None = None) -> Problem:
+    """A 400 that names the field."""
     return Problem("invalid_request", message, param)
 
 
 def json_object(body: bytes) -> Mapping[str, object]:
+    """The body of a request."""
     try:
         value: object = json.loads(body)
     except (ValueError, RecursionError):
@@ -54,6 +56,7 @@ def check_access(body: Mapping[str, object], settings: Settings) -> None:
 
 
 def read_submit(body: Mapping[str, object], settings: Settings) -> Wanted:
+    """Check every field of a submit."""
     if not isinstance(body.get("model"), str):
         raise invalid("model is required and must be text.", "model")
     return Wanted(
@@ -64,18 +67,20 @@ def read_submit(body: Mapping[str, object], settings: Settings) -> Wanted:
     )
 
 
-def idempotency_key(value: str | None) -> str | None:
+def check_idempotency_key(value: str | None) -> None:
+    """Its form: nobody documents it, the service's newer clients keep to it [C]."""
     if value is not None and not IDEMPOTENCY_KEY.fullmatch(value):
         raise invalid("Idempotency-Key must be 16-96 characters of A-Z a-z 0-9 . _ -", "Idempotency-Key")
-    return value
 
 
 def check_task_id(task_id: str) -> None:
+    """The form of every task id."""
     if not task_id.startswith(TASK_PREFIX):
         raise Problem("invalid_task_id", f"Task ids start with {TASK_PREFIX}.", "task_id")
 
 
 def bulk_ids(body: Mapping[str, object]) -> list[str]:
+    """The task ids of a bulk read."""
     ids = body.get("task_ids")
     if not isinstance(ids, list) or not all(isinstance(item, str) for item in cast("list[object]", ids)):
         raise invalid("task_ids must be a list of text.", "task_ids")

@@ -17,6 +17,8 @@ from attrs import define, field, frozen
 
 from omniedit.sandbox.checks import TASK_PREFIX, Wanted
 from omniedit.sandbox.faults import FaultBook
+from omniedit.sandbox.problems import JsonObject
+from omniedit.sandbox.replies import task_reply
 from omniedit.sandbox.settings import Settings
 from omniedit.sandbox.store import Account, Edited, Failure, Store, Task
 from omniedit.sandbox.studio import Studio
@@ -38,7 +40,10 @@ class _Due:
 
 @define(eq=False)
 class Desk:
-    """Accepts tasks, moves them on and settles their bills. ``ended`` is called with each task that ends."""
+    """Accepts tasks, moves them on and settles their bills.
+
+    ``ended`` is called with each task that ends and what is to be said of it.
+    """
 
     settings: Settings
     time: SandboxTime
@@ -46,10 +51,10 @@ class Desk:
     studio: Studio
     faults: FaultBook
     media_url: str
-    ended: Callable[[Task], None]
+    ended: Callable[[Task, JsonObject], None]
     _chance: random.Random = field(init=False)
     _due: list[_Due] = field(factory=list[_Due], init=False)
-    _orders: asyncio.Queue[Task] = field(factory=lambda: asyncio.Queue[Task](), init=False)
+    _orders: asyncio.Queue[Task] = field(factory=asyncio.Queue[Task], init=False)
     _alarm: asyncio.Event = field(factory=asyncio.Event, init=False)
     _running: list[asyncio.Task[None]] = field(factory=list[asyncio.Task[None]], init=False)
     _number: int = field(default=0, init=False)
@@ -111,7 +116,11 @@ class Desk:
             if task.ends <= now:
                 self._end_if_ready(task)
 
-    def link(self, task: Task) -> str | None:
+    def describe(self, task: Task) -> JsonObject:
+        """What the API and callbacks say of a task now."""
+        return task_reply(task, self.settings, self.time.now(), self._link(task))
+
+    def _link(self, task: Task) -> str | None:
         """The link of a completed task as its answer shows it, renewed if that is switched on and needed."""
         if task.status != "completed" or task.faults.empty_results:
             return None
@@ -174,7 +183,7 @@ class Desk:
                 task.status = "cancelled" if cancelled else "failed"
                 task.error = failure
         self.store.accounts[task.key_hash].settle(task.reserved, task.charged)
-        self.ended(task)
+        self.ended(task, self.describe(task))
 
     def _new_link(self, task: Task) -> None:
         task.link_token = secrets.token_hex(8)

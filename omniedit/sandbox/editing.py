@@ -5,11 +5,14 @@ filters (``eq``, ``boxblur``) and without ``drawtext``, so no plan uses those; a
 left out, and when nothing is left the default grade takes its place.
 """
 
+# PyAV's own annotations leave packets and stream options open.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import av
 import av.error
@@ -76,7 +79,7 @@ def _first_frame(clip: InputContainer) -> VideoFrame:
     return first
 
 
-def _packet_end(packet: Packet) -> Fraction:
+def _packet_end(packet: Packet[VideoStream]) -> Fraction:
     return Fraction((packet.pts or 0) + (packet.duration or 0)) * Fraction(packet.time_base)
 
 
@@ -126,14 +129,15 @@ class _Edit:
         for packet in self._clip.demux(*(s for s in (self._video_in, sound) if s is not None)):
             if packet.stream is self._video_in:
                 for frame in packet.decode():
-                    self._frame(frame)
+                    if isinstance(frame, av.VideoFrame):
+                        self._frame(frame)
             elif sound is not None and target is not None:
-                self._sound(packet, sound, target)
+                self._sound(cast("Packet[AudioStream]", packet), sound, target)
         self._frame(None)
         if target is not None and sound is not None and sound.codec_context.name != "aac":
             self._out.mux(target.encode(None))
 
-    def _sound(self, packet: Packet, sound: AudioStream, target: AudioStream) -> None:
+    def _sound(self, packet: Packet[AudioStream], sound: AudioStream, target: AudioStream) -> None:
         """AAC is passed on as it is, anything else encoded again."""
         if sound.codec_context.name != "aac":
             for frame in packet.decode():

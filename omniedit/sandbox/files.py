@@ -66,8 +66,7 @@ class FilesDoor:
         with self.gate.enter_to_read(request, "other") as account:
             form = _Form()
             try:
-                if len(self._files_of(account)) >= self.settings.max_files:
-                    raise _Refused("The quota of files is used up.")
+                self._check_quota(account)
                 await self._read(request, form)
                 return _envelope(self._describe(self._keep(account, form)))
             except _Refused as refusal:
@@ -80,7 +79,7 @@ class FilesDoor:
         """How many files a key has and may have."""
         with self.gate.enter_to_read(request, "other") as account:
             used, most = len(self._files_of(account)), self.settings.max_files
-            data = {"user_group": "default", "used_files": used, "max_files": most, "remain_files": most - used}
+            data: JsonObject = {"user_group": "default", "used_files": used, "max_files": most, "remain_files": most - used}
             return _envelope(data)
 
     async def list_files(self, request: web.Request) -> web.Response:
@@ -97,6 +96,10 @@ class FilesDoor:
                 return _envelope(None, success=False, status=404, message="There is no such file.")
             self._forget(file)
             return _envelope({"file_id": file.id})
+
+    def _check_quota(self, account: Account) -> None:
+        if len(self._files_of(account)) >= self.settings.max_files:
+            raise _Refused("The quota of files is used up.")
 
     async def _read(self, request: web.Request, form: _Form) -> None:
         try:
@@ -118,8 +121,8 @@ class FilesDoor:
 
     async def _read_file(self, part: BodyPartReader, form: _Form) -> None:
         form.original_name = part.filename or "file"
-        guessed = mimetypes.guess_type(form.original_name)[0]
-        form.mime_type = guessed or part.headers.get("Content-Type", "application/octet-stream")
+        guessed = mimetypes.guess_type(form.original_name)[0] or part.headers.get("Content-Type")
+        form.mime_type = guessed or "application/octet-stream"
         form.draft = self.folder / f"{secrets.token_hex(8)}.upload"
         with form.draft.open("wb") as file:
             while chunk := await part.read_chunk(256 * 1024):

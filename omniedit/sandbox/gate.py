@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -54,7 +54,7 @@ class Gate:
     store: Store
 
     @contextmanager
-    def enter(self, request: web.Request, lane: Lane) -> Iterator[Admission]:
+    def enter(self, request: web.Request, lane: Lane) -> Generator[Admission]:
         """Check key and rate; counts as an open request until left. Raises ``Problem``."""
         key = bearer(request)
         special = SPECIAL_KEYS.get(key or "")
@@ -71,7 +71,7 @@ class Gate:
             account.open_requests -= 1
 
     @contextmanager
-    def enter_to_read(self, request: web.Request, lane: Lane) -> Iterator[Account]:
+    def enter_to_read(self, request: web.Request, lane: Lane) -> Generator[Account]:
         """Like ``enter``, then balance and access in the words of GET. Raises ``Problem``."""
         with self.enter(request, lane) as admission:
             if admission.special == 402:
@@ -89,11 +89,11 @@ class Gate:
         request[RATE_HEADERS] = self._rate_headers(readings)
         if throttled or blocking:
             wait = max((reading.wait for reading in blocking), default=1.0)
-            raise self._too_many(request, lane, wait)
+            raise self._too_many(lane, wait)
         account.turnstile.take(now, lane)
         return bool(closed)
 
-    def _too_many(self, request: web.Request, lane: Lane, wait: float) -> Problem:
+    def _too_many(self, lane: Lane, wait: float) -> Problem:
         kind = "rate_limit_error" if lane == "submit" else "evo_api_error"
         seconds = max(1, math.ceil(self.time.real_seconds(wait)))
         match self.settings.retry_after:

@@ -30,9 +30,13 @@ class Reading:
 class Meter(Protocol):
     """Counts requests against one limit."""
 
-    def read(self, now: float, amount: float) -> Reading: ...
+    def read(self, now: float, amount: float) -> Reading:
+        """The state before a request at ``now``, with ``amount`` in force."""
+        ...
 
-    def take(self, now: float, amount: float) -> None: ...
+    def take(self, now: float, amount: float) -> None:
+        """Count one request."""
+        ...
 
 
 @define
@@ -44,12 +48,14 @@ class TokenBucket:
     _at: float = 0.0
 
     def read(self, now: float, amount: float) -> Reading:
+        """Go when a whole token is there."""
         rate, burst = amount / self.limit.per, self._burst(amount)
         tokens = self._level(now, amount)
         wait = 0.0 if tokens >= 1 else (1 - tokens) / rate if rate else self.limit.per
         return Reading(wait, burst, int(tokens), (burst - tokens) / rate if rate else self.limit.per, self.limit.kind)
 
     def take(self, now: float, amount: float) -> None:
+        """Use up one token."""
         self._tokens, self._at = self._level(now, amount) - 1, now
 
     def _burst(self, amount: float) -> float:
@@ -71,6 +77,7 @@ class FixedWindow:
     _count: int = 0
 
     def read(self, now: float, amount: float) -> Reading:
+        """Go while the window has room, else wait for the next one."""
         count = self._count if self._window == now // self.limit.per else 0
         reset = self.limit.per - now % self.limit.per
         return Reading(
@@ -78,6 +85,7 @@ class FixedWindow:
         )
 
     def take(self, now: float, amount: float) -> None:  # noqa: ARG002 - one signature for all meters
+        """Count in the window of ``now``."""
         window = now // self.limit.per
         self._count = self._count + 1 if window == self._window else 1
         self._window = window
@@ -91,6 +99,7 @@ class SlidingWindow:
     _times: deque[float] = field(factory=deque[float])
 
     def read(self, now: float, amount: float) -> Reading:
+        """Go while the last ``per`` seconds have room, else wait until the oldest leaves."""
         while self._times and self._times[0] <= now - self.limit.per:
             self._times.popleft()
         surplus = len(self._times) + 1 - int(amount)
@@ -99,6 +108,7 @@ class SlidingWindow:
         return Reading(self._wait(now, surplus), amount, remaining, reset, self.limit.kind)
 
     def take(self, now: float, amount: float) -> None:  # noqa: ARG002 - one signature for all meters
+        """Note the moment."""
         self._times.append(now)
 
     def _wait(self, now: float, surplus: int) -> float:
@@ -134,6 +144,7 @@ class Turnstile:
         self._meters = [meter_for(limit) for limit in self.limits]
 
     def readings(self, now: float, lane: Lane, *, live: int, open_requests: int) -> list[Reading]:
+        """Every limit that concerns this lane."""
         return [
             self._reading(limit, meter, now, live=live, open_requests=open_requests)
             for limit, meter in zip(self.limits, self._meters, strict=True)
@@ -141,6 +152,7 @@ class Turnstile:
         ]
 
     def take(self, now: float, lane: Lane) -> None:
+        """Count one request that all limits let through."""
         for limit, meter in zip(self.limits, self._meters, strict=True):
             if meter is not None and lane in limit.lanes:
                 meter.take(now, limit.amount_at(now - self.started))

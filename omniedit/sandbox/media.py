@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterator
 from email.utils import formatdate
@@ -82,9 +83,9 @@ async def send(request: web.Request, path: Path, mime_type: str) -> web.StreamRe
     fault = rule.fault if rule else None
     if rule is not None and fault == "dead_link":
         return _plain(int(rule.number("status")), "This link has expired.")
-    if not path.is_file():
+    stat = _stat(path)
+    if stat is None:
         return _plain(404, "Not found.")
-    stat = path.stat()
     etag = f'"{secrets.token_hex(8) if fault == "changing_etag" else f"{stat.st_mtime_ns:x}-{stat.st_size:x}"}"'
     headers = {"ETag": etag, "Last-Modified": formatdate(stat.st_mtime, usegmt=True), "Content-Type": mime_type}
     if fault != "no_range":
@@ -129,6 +130,13 @@ def _pieces(path: Path, start: int, length: int) -> Iterator[bytes]:
         while length > 0 and (piece := file.read(min(_PIECE, length))):
             length -= len(piece)
             yield piece
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except OSError:
+        return None
 
 
 def _plain(status: int, text: str) -> web.Response:

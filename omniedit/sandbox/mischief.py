@@ -68,7 +68,7 @@ async def _late(rule: Rule, request: web.Request, answer: Answer) -> web.StreamR
     early = await answer(request) if rule.fields["accept"] and rule.points != ("media",) else None
     loop = asyncio.get_running_loop()
     end = loop.time() + rule.number("seconds")
-    while loop.time() < end and not _gone(request):
+    while loop.time() < end and not _gone(request):  # noqa: ASYNC110 - nobody tells a handler that its client left
         await asyncio.sleep(min(_LOOK, end - loop.time()))
     if rule.fault == "hang" or _gone(request):
         return drop(request.transport, reset=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Literal
+from typing import Literal, cast
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -127,8 +127,8 @@ def refusal(problem: Problem) -> web.Response:
 def prompt_in(body: bytes) -> str | None:
     """The prompt of a submit, if the body can be read."""
     try:
-        value = json.loads(body)
+        value: object = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    prompt = value.get("prompt") if isinstance(value, dict) else None
+    prompt = cast("dict[str, object]", value).get("prompt") if isinstance(value, dict) else None
     return prompt if isinstance(prompt, str) else None

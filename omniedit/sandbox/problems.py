@@ -29,7 +29,7 @@ DOCUMENTED: Mapping[str, tuple[int, str]] = {
 
 
 @frozen
-class Problem(Exception):  # noqa: N818 - the word of RFC 9457
+class Problem(Exception):
     """A refusal on its way to the client."""
 
     code: str
@@ -41,9 +41,11 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
 
     @property
     def http_status(self) -> int:
+        """The status to answer with."""
         return self.status or DOCUMENTED[self.code][0]
 
     def body(self) -> JsonObject:
+        """The documented error body."""
         error: JsonObject = {
             "code": self.code,
             "message": self.message,

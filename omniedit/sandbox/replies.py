@@ -33,6 +33,7 @@ def submit_reply(task: Task) -> JsonObject:
 
 
 def listing_row(task: Task, settings: Settings, now: float) -> JsonObject:
+    """One line of the listing, without links."""
     status = shown_status(task, settings)
     return {
         "id": task.id,
@@ -48,6 +49,7 @@ def listing_row(task: Task, settings: Settings, now: float) -> JsonObject:
 
 
 def credits_reply(account: Account) -> JsonObject:
+    """The balance of a key."""
     remaining, used = round(account.remaining, 4), round(account.used, 4)
     return {
         "success": True,

@@ -1,5 +1,8 @@
 """Sample clips made in code: a moving scene with sound. Needs PyAV."""
 
+# PyAV's own annotations leave packets and stream options open.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import math
@@ -83,28 +86,30 @@ class _Painter:
 
         rows = [bytearray(row) for row in self._rows]
         unit = max(2, self.height // 9)
-        self._disc(rows, self.width * 3 // 4, unit + unit // 2, unit, (250, 225, 150))
+        self._disc(rows, (self.width * 3 // 4, unit + unit // 2), unit, (250, 225, 150))
         left = int((seconds * 0.25 % 1.2 - 0.1) * self.width)
         bob = int(math.sin(seconds * 4) * unit / 4)
         top = self.height * 3 // 5 - unit // 2 + bob
-        self._box(rows, left, top, 3 * unit, unit, self._thing)
-        self._box(rows, left + unit, top - unit, unit, unit, (240, 240, 235))
+        self._box(rows, (left, top), (3 * unit, unit), self._thing)
+        self._box(rows, (left + unit, top - unit), (unit, unit), (240, 240, 235))
         picture = av.VideoFrame(self.width, self.height, "rgb24")
         padding = bytes(picture.planes[0].line_size - 3 * self.width)
         picture.planes[0].update(b"".join(bytes(row) + padding for row in rows))
         return picture
 
-    def _box(self, rows: list[bytearray], x: int, y: int, width: int, height: int, colour: Colour) -> None:
+    def _box(self, rows: list[bytearray], at: tuple[int, int], size: tuple[int, int], colour: Colour) -> None:
+        (x, y), (width, height) = at, size
         left, right = max(0, x), min(self.width, x + width)
         if right <= left:
             return
         for row in rows[max(0, y) : max(0, y + height)]:
             row[left * 3 : right * 3] = bytes(colour) * (right - left)
 
-    def _disc(self, rows: list[bytearray], x: int, y: int, radius: int, colour: Colour) -> None:
+    def _disc(self, rows: list[bytearray], centre: tuple[int, int], radius: int, colour: Colour) -> None:
+        x, y = centre
         for offset in range(-radius, radius + 1):
             half = int(math.sqrt(radius * radius - offset * offset))
-            self._box(rows, x - half, y + offset, 2 * half + 1, 1, colour)
+            self._box(rows, (x - half, y + offset), (2 * half + 1, 1), colour)
 
 
 class _Sound:

@@ -48,7 +48,7 @@ class Limit:
 class Settings:
     """How the sandbox behaves; the defaults make a patient, unlimited service that answers in a second or two."""
 
-    # Time [S]
+    # Time: a choice of this sandbox
     task_seconds: float = field(default=1.5, validator=ge(0))
     """Median duration of a task; durations are lognormal around it."""
     task_spread: float = field(default=0.2, validator=ge(0))
@@ -64,12 +64,12 @@ class Settings:
     seed: int = 0
     """Seed of durations, progress and task ids."""
 
-    # Progress [U]
+    # Progress, about which nothing is published
     progress: Literal["steady", "noisy"] = field(default="steady", validator=in_(("steady", "noisy")))
     progress_dead_share: float = field(default=0.0, validator=[ge(0)])
     """Share of the tasks whose progress stays 0 until they end."""
 
-    # Money: the price list of the service [D]; the balance is [S]
+    # Money
     credits: float = field(default=1_000_000.0, validator=ge(0))
     """What each new key starts with."""
     credits_per_second: float = field(default=6.3607, validator=ge(0))
@@ -130,7 +130,7 @@ class Settings:
     refuse_urllib: bool = True
     """[C] The service's CDN refuses the default User-Agent of urllib on result links."""
 
-    # Editing [S]
+    # Editing, a choice of this sandbox
     editing: Literal["real", "copy", "canned"] = field(default="real", validator=in_(("real", "copy", "canned")))
     """Edit the frames; hand the input back as it is; or give everybody one tiny mp4 without fetching the input."""
     edit_workers: int = field(default=2, validator=ge(1))
@@ -157,7 +157,7 @@ class Settings:
     file_seconds: float = field(default=259_200.0, validator=gt(0))
     """[D] 72 hours."""
 
-    # Callbacks [D]
+    # Callbacks, as documented
     callback_timeout: float = field(default=10.0, validator=gt(0))
     """Real seconds."""
     callback_delays: tuple[float, ...] = (1.0, 2.0, 4.0)
@@ -165,7 +165,7 @@ class Settings:
     callback_workers: int = field(default=64, validator=ge(1))
     """[S] Callbacks on the wire at once."""
 
-    # Bounds of memory [S]
+    # Bounds of memory, a choice of this sandbox
     keep_tasks: int = field(default=100_000, validator=gt(0))
     """Oldest finished tasks are forgotten beyond this."""
     keep_requests: int = field(default=100_000, validator=gt(0))

@@ -115,6 +115,7 @@ class Task:
 
     @property
     def ended(self) -> bool:
+        """Whether it is over, in whatever way."""
         return self.finished is not None
 
 
@@ -167,6 +168,7 @@ class Account:
         return known if known is not None and now < known.dies else None
 
     def reserve(self, amount: float) -> None:
+        """Set credits aside for one more live task."""
         self.remaining -= amount
         self.live += 1
 
@@ -200,6 +202,7 @@ class Store:
         return [task for task in self.tasks.values() if task.charged > 0]
 
     def account(self, key: str) -> Account:
+        """The account of a key, made on its first request."""
         name = key_hash(key)
         if name not in self.accounts:
             turnstile = Turnstile(self._settings.limits, self._started)
@@ -211,6 +214,7 @@ class Store:
         return sum(s.prompt == prompt and source in (None, s.source) for s in self.submissions)
 
     def add(self, task: Task) -> None:
+        """Remember a task; the oldest finished one goes beyond ``keep_tasks``."""
         self.tasks[task.id] = task
         if len(self.tasks) > self._settings.keep_tasks:
             self._forget_oldest()

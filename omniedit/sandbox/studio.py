@@ -24,24 +24,19 @@ _CANNED_SECONDS = 1.0
 
 
 class Studio:
-    """Edits clips; use as an async context manager."""
+    """Edits clips; made inside a running event loop, and closed there."""
 
     def __init__(self, settings: Settings, cache: DiskCache) -> None:
         self._settings = settings
         self._cache = cache
         self._pool = EditPool(settings.edit_workers, settings.edit_timeout, settings.max_input_seconds)
         self._running: dict[str, asyncio.Future[float | Failure]] = {}
-        self._session: aiohttp.ClientSession | None = None
-
-    async def start(self) -> None:
-        """Open the door to the inputs."""
-        timeout = aiohttp.ClientTimeout(total=self._settings.fetch_timeout)
-        self._session = aiohttp.ClientSession(timeout=timeout, auto_decompress=False)
+        timeout = aiohttp.ClientTimeout(total=settings.fetch_timeout)
+        self._door = aiohttp.ClientSession(timeout=timeout)
 
     async def close(self) -> None:
         """End all processes and connections."""
-        if self._session is not None:
-            await self._session.close()
+        await self._door.close()
         await self._pool.close()
 
     async def edit(self, source: str, prompt: str) -> Edited | Failure:
@@ -65,9 +60,8 @@ class Studio:
             draft.unlink(missing_ok=True)
 
     async def _download(self, source: str, draft: Path) -> Path | Failure:
-        assert self._session is not None, "start() comes first"
         digest, size = hashlib.sha256(), 0
-        async with self._session.get(source) as response:
+        async with self._door.get(source) as response:
             if response.status != 200:
                 return Failure("video_probe_failed", f"The video could not be fetched: HTTP {response.status}.")
             with draft.open("wb") as file:

@@ -18,6 +18,7 @@ class SandboxTime:
         self.start = self._base
 
     def now(self) -> float:
+        """Seconds since the epoch."""
         if self._virtual:
             return self._base
         return self._base + (time.monotonic() - self._started) * self._scale

@@ -22,7 +22,9 @@ class Wish:
     """One thing people ask for: its words, and filters as (name, arguments), or weather to draw over the frames."""
 
     name: str
-    words: tuple[str, ...]
+    en: str
+    ja: str
+    zh: str
     filters: tuple[tuple[str, str], ...] = ()
     weather: Weather | None = None
     caption: bool = False
@@ -30,6 +32,11 @@ class Wish:
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "pattern", re.compile("|".join(map(_word, self.words))))
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """All words, of all languages."""
+        return tuple(f"{self.en}, {self.ja}, {self.zh}".split(", "))
 
 
 @frozen
@@ -61,143 +68,103 @@ WISHES: tuple[Wish, ...] = (
     # Geometry
     Wish(
         "mirror",
-        ("mirror", "mirrored", "flip", "flipped", "鏡", "ミラー", "左右反転", "镜像", "左右翻转"),
-        (("hflip", ""),),
+        en="mirror, mirrored, flip, flipped",
+        ja="鏡, ミラー, 左右反転",
+        zh="镜像, 左右翻转",
+        filters=(("hflip", ""),),
     ),
     Wish(
         "upside down",
-        ("upside down", "upside-down", "上下反転", "逆さ", "上下翻转", "上下颠倒", "倒置"),
-        (("vflip", ""),),
+        en="upside down, upside-down",
+        ja="上下反転, 逆さ",
+        zh="上下翻转, 上下颠倒, 倒置",
+        filters=(("vflip", ""),),
     ),
     # Light
     Wish(
         "brighter",
-        ("bright", "brighter", "brighten", "lighter", "more light", "明る", "明亮", "更亮", "提亮", "调亮"),
-        (_luma("val*1.2+14"),),
+        en="bright, brighter, brighten, lighter, more light",
+        ja="明る",
+        zh="明亮, 更亮, 提亮, 调亮",
+        filters=(_luma("val*1.2+14"),),
     ),
     Wish(
         "darker",
-        ("dark", "darker", "darken", "dim", "dimmer", "night", "暗く", "暗め", "夜", "更暗", "变暗", "调暗", "昏暗"),
-        (_luma("val*0.62+4"),),
+        en="dark, darker, darken, dim, dimmer, night",
+        ja="暗く, 暗め, 夜",
+        zh="更暗, 变暗, 调暗, 昏暗",
+        filters=(_luma("val*0.62+4"),),
     ),
     Wish(
         "more contrast",
-        ("more contrast", "contrast", "high contrast", "contrasty", "コントラスト", "对比度", "對比"),
-        (_luma("(val-126)*1.45+126"),),
+        en="more contrast, contrast, high contrast, contrasty",
+        ja="コントラスト",
+        zh="对比度, 對比",
+        filters=(_luma("(val-126)*1.45+126"),),
     ),
     Wish(
         "fog",
-        ("fog", "foggy", "mist", "misty", "haze", "hazy", "霧", "もや", "雾", "薄雾"),
-        (_luma("val*0.5+100"), ("hue", "s=0.5")),
+        en="fog, foggy, mist, misty, haze, hazy",
+        ja="霧, もや",
+        zh="雾, 薄雾",
+        filters=(_luma("val*0.5+100"), ("hue", "s=0.5")),
     ),
     # Colour
     Wish(
         "warmer",
-        (
-            "warm",
-            "warmer",
-            "warmth",
-            "golden hour",
-            "golden",
-            "sunset",
-            "cozy",
-            "暖か",
-            "温か",
-            "あたたか",
-            "暖色",
-            "夕焼け",
-            "夕日",
-            "温暖",
-            "更暖",
-            "暖一",
-            "暖调",
-            "日落",
-        ),
-        (("colorchannelmixer", "rr=1.16:gg=1.02:bb=0.78"),),
-    ),  # fmt: skip
+        en="warm, warmer, warmth, golden hour, golden, sunset, cozy",
+        ja="暖か, 温か, あたたか, 暖色, 夕焼け, 夕日",
+        zh="温暖, 更暖, 暖一, 暖调, 日落",
+        filters=(("colorchannelmixer", "rr=1.16:gg=1.02:bb=0.78"),),
+    ),
     Wish(
         "colder",
-        (
-            "cold",
-            "colder",
-            "cool",
-            "cooler",
-            "icy",
-            "chilly",
-            "moonlight",
-            "寒色",
-            "寒く",
-            "寒い",
-            "冷た",
-            "涼し",
-            "クール",
-            "冷色",
-            "更冷",
-            "冷一",
-            "冷调",
-            "寒冷",
-        ),
-        (("colorchannelmixer", "rr=0.78:gg=0.98:bb=1.18"),),
-    ),  # fmt: skip
+        en="cold, colder, cool, cooler, icy, chilly, moonlight",
+        ja="寒色, 寒く, 寒い, 冷た, 涼し, クール",
+        zh="冷色, 更冷, 冷一, 冷调, 寒冷",
+        filters=(("colorchannelmixer", "rr=0.78:gg=0.98:bb=1.18"),),
+    ),
     Wish(
         "saturated",
-        (
-            "saturate",
-            "saturated",
-            "saturation",
-            "vivid",
-            "vibrant",
-            "colorful",
-            "colourful",
-            "鮮やか",
-            "彩度",
-            "カラフル",
-            "鲜艳",
-            "饱和",
-            "鮮豔",
-            "生动",
-        ),
-        (("hue", "s=1.8"),),
-    ),  # fmt: skip
+        en="saturate, saturated, saturation, vivid, vibrant, colorful, colourful",
+        ja="鮮やか, 彩度, カラフル",
+        zh="鲜艳, 饱和, 鮮豔, 生动",
+        filters=(("hue", "s=1.8"),),
+    ),
     Wish(
         "muted",
-        ("muted", "faded", "desaturate", "desaturated", "pastel", "淡い", "くすん", "パステル", "淡雅", "褪色"),
-        (("hue", "s=0.4"),),
+        en="muted, faded, desaturate, desaturated, pastel",
+        ja="淡い, くすん, パステル",
+        zh="淡雅, 褪色",
+        filters=(("hue", "s=0.4"),),
     ),
     Wish(
         "sepia",
-        ("sepia", "vintage", "retro", "old film", "old photo", "セピア", "レトロ", "懐かし", "复古", "怀旧", "復古"),
-        (("colorchannelmixer", ".393:.769:.189:0:.349:.686:.168:0:.272:.534:.131"),),
+        en="sepia, vintage, retro, old film, old photo",
+        ja="セピア, レトロ, 懐かし",
+        zh="复古, 怀旧, 復古",
+        filters=(("colorchannelmixer", ".393:.769:.189:0:.349:.686:.168:0:.272:.534:.131"),),
     ),
     Wish(
         "black and white",
-        (
-            "black and white",
-            "black-and-white",
-            "black & white",
-            "b&w",
-            "monochrome",
-            "grayscale",
-            "greyscale",
-            "noir",
-            "白黒",
-            "モノクロ",
-            "黑白",
-            "单色",
-            "灰度",
-            "單色",
-        ),
-        (("hue", "s=0"),),
-    ),  # fmt: skip
+        en="black and white, black-and-white, black & white, b&w, monochrome, grayscale, greyscale, noir",
+        ja="白黒, モノクロ",
+        zh="黑白, 单色, 灰度, 單色",
+        filters=(("hue", "s=0"),),
+    ),
     Wish(
         "inverted",
-        ("invert", "inverted", "negative", "ネガ", "色反転", "色を反転", "反色", "负片", "反转颜色", "負片"),
-        (("negate", ""),),
+        en="invert, inverted, negative",
+        ja="ネガ, 色反転, 色を反転",
+        zh="反色, 负片, 反转颜色, 負片",
+        filters=(("negate", ""),),
     ),
     Wish(
         "cinematic",
-        ("cinematic", "cinema", "film look", "movie look", "シネマ", "映画", "电影", "電影"),
-        (
+        en="cinematic, cinema, film look, movie look",
+        ja="シネマ, 映画",
+        zh="电影, 電影",
+        filters=(
             ("colorbalance", "rs=-0.12:bs=0.14:rh=0.12:bh=-0.12"),
             _luma("(val-126)*1.15+122"),
             ("drawbox", "x=0:y=0:w=iw:h=ih*0.1:color=black:t=fill"),
@@ -207,63 +174,75 @@ WISHES: tuple[Wish, ...] = (
     # Texture
     Wish(
         "blur",
-        ("blur", "blurry", "blurred", "soft focus", "dreamy", "ぼか", "ぼけ", "ボケ", "模糊", "虚化", "柔焦"),
-        (("gblur", "sigma=6"),),
+        en="blur, blurry, blurred, soft focus, dreamy",
+        ja="ぼか, ぼけ, ボケ",
+        zh="模糊, 虚化, 柔焦",
+        filters=(("gblur", "sigma=6"),),
     ),
     Wish(
         "sharper",
-        ("sharp", "sharper", "sharpen", "crisp", "シャープ", "くっきり", "锐化", "清晰", "銳化"),
-        (("unsharp", "5:5:2.0:5:5:0"),),
+        en="sharp, sharper, sharpen, crisp",
+        ja="シャープ, くっきり",
+        zh="锐化, 清晰, 銳化",
+        filters=(("unsharp", "5:5:2.0:5:5:0"),),
     ),
     Wish(
         "cartoon",
-        ("cartoon", "comic", "anime", "posterize", "アニメ", "漫画", "マンガ", "动漫", "卡通", "動漫"),
-        (("gblur", "sigma=1.5"), ("lutrgb", "r=floor(val/51)*51:g=floor(val/51)*51:b=floor(val/51)*51")),
+        en="cartoon, comic, anime, posterize",
+        ja="アニメ, 漫画, マンガ",
+        zh="动漫, 卡通, 動漫",
+        filters=(("gblur", "sigma=1.5"), ("lutrgb", "r=floor(val/51)*51:g=floor(val/51)*51:b=floor(val/51)*51")),
     ),
     Wish(
         "sketch",
-        ("sketch", "pencil", "line art", "drawing", "線画", "スケッチ", "鉛筆", "素描", "线稿", "铅笔"),
-        (("edgedetect", "low=0.08:high=0.2"), ("negate", ""), ("hue", "s=0")),
+        en="sketch, pencil, line art, drawing",
+        ja="線画, スケッチ, 鉛筆",
+        zh="素描, 线稿, 铅笔",
+        filters=(("edgedetect", "low=0.08:high=0.2"), ("negate", ""), ("hue", "s=0")),
     ),
     Wish(
         "pixelated",
-        ("pixelate", "pixelated", "pixel art", "8-bit", "mosaic", "モザイク", "ドット絵", "马赛克", "像素"),
-        (("pixelize", "w=12:h=12"),),
+        en="pixelate, pixelated, pixel art, 8-bit, mosaic",
+        ja="モザイク, ドット絵",
+        zh="马赛克, 像素",
+        filters=(("pixelize", "w=12:h=12"),),
     ),
     Wish(
         "grain",
-        ("grain", "grainy", "film grain", "noise", "noisy", "粒子", "ノイズ", "颗粒", "噪点", "顆粒"),
-        (("noise", "alls=28:allf=t"),),
+        en="grain, grainy, film grain, noise, noisy",
+        ja="粒子, ノイズ",
+        zh="颗粒, 噪点, 顆粒",
+        filters=(("noise", "alls=28:allf=t"),),
     ),
     Wish(
         "vignette",
-        ("vignette", "dark corners", "ビネット", "周辺減光", "暗角", "晕影", "暈影"),
-        (("vignette", "angle=PI/3.2"),),
+        en="vignette, dark corners",
+        ja="ビネット, 周辺減光",
+        zh="暗角, 晕影, 暈影",
+        filters=(("vignette", "angle=PI/3.2"),),
     ),
     # Drawn over the frames
-    Wish("snow", ("snow", "snowing", "snowy", "snowfall", "snowflakes", "雪", "下雪"), weather="snow"),
-    Wish("rain", ("rain", "raining", "rainy", "rainfall", "雨"), weather="rain"),
+    Wish(
+        "snow",
+        en="snow, snowing, snowy, snowfall, snowflakes",
+        ja="雪",
+        zh="下雪, 飘雪",
+        weather="snow",
+    ),
+    Wish(
+        "rain",
+        en="rain, raining, rainy, rainfall",
+        ja="雨",
+        zh="下雨, 雨天",
+        weather="rain",
+    ),
     Wish(
         "caption",
-        (
-            "caption",
-            "captions",
-            "subtitle",
-            "subtitles",
-            "add text",
-            "the text",
-            "title",
-            "the words",
-            "字幕",
-            "テロップ",
-            "キャプション",
-            "テキスト",
-            "标题",
-            "文字",
-            "標題",
-        ),
+        en="caption, captions, subtitle, subtitles, add text, the text, title, the words",
+        ja="字幕, テロップ, キャプション, テキスト",
+        zh="标题, 文字, 標題",
         caption=True,
-    ),  # fmt: skip
+    ),
 )
 
 DEFAULT_GRADE: tuple[tuple[str, str], ...] = (

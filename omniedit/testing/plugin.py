@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -25,8 +25,9 @@ def omniedit_sandbox(request: pytest.FixtureRequest) -> Iterator[BackgroundSandb
     """A running sandbox, for synchronous and asynchronous tests; ``@pytest.mark.omniedit(...)`` sets its switches."""
     from omniedit.testing import BackgroundSandbox
 
-    marker = request.node.get_closest_marker("omniedit")
-    with BackgroundSandbox(**(marker.kwargs if marker else {})) as sandbox:
+    marker = cast("pytest.Item", request.node).get_closest_marker("omniedit")
+    options = cast("dict[str, Any]", marker.kwargs if marker else {})
+    with BackgroundSandbox(**options) as sandbox:
         yield sandbox
 
 

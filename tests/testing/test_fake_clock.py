@@ -53,7 +53,7 @@ async def test_a_cancelled_sleeper_is_forgotten() -> None:
 
 
 async def test_the_wall_clock_moves_along() -> None:
-    """utcnow is aware and follows monotonic; a jump wakes whoever is due."""
+    """Utcnow is aware and follows monotonic; a jump wakes whoever is due."""
     start = datetime(2026, 5, 4, tzinfo=UTC)
     clock: FakeClock = FakeClock(start)
     port: Clock = clock

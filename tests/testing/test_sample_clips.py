@@ -36,7 +36,7 @@ def test_every_layout_plays(tmp_path: Path, layout: Layout) -> None:
 
 
 def test_layouts_differ_where_they_should(tmp_path: Path) -> None:
-    """moov first, moov last, fragments, and a 64-bit mdat."""
+    """Moov first, moov last, fragments, and a 64-bit mdat."""
     faststart = [name for name, _ in boxes(sample_clip(tmp_path / "a.mp4", 0.3))]
     assert faststart.index("moov") < faststart.index("mdat")
     late = [name for name, _ in boxes(sample_clip(tmp_path / "b.mp4", 0.3, layout="moov_at_end"))]

@@ -30,9 +30,9 @@ def test_the_fixture_serves_synchronous_tests(omniedit_sandbox: BackgroundSandbo
 async def test_the_fixture_serves_asynchronous_tests(omniedit_sandbox: BackgroundSandbox) -> None:
     """It runs beside the test's own event loop."""
     headers = {"Authorization": "Bearer any"}
-    async with aiohttp.ClientSession() as session:
-        async with session.get(f"{omniedit_sandbox.base_url}/v1/credits", headers=headers) as reply:
-            assert reply.status == 200
+    url = f"{omniedit_sandbox.base_url}/v1/credits"
+    async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as reply:
+        assert reply.status == 200
 
 
 @pytest.mark.omniedit(settings=Settings(credits=5, virtual_time=True), faults=[{"fault": "html", "on": "credits"}])
