@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -10,13 +11,14 @@ import attrs
 
 from omniedit.changes import Change
 from omniedit.core.lifecycle import Step
+from omniedit.core.linkexpiry import link_deadline
 from omniedit.core.money import Budget
 from omniedit.core.polling import Place, Reading
 from omniedit.errors import OmniEditError
 from omniedit.journal.base import Journal
 from omniedit.models import Entry
 
-__all__ = ["OnUncertain", "Record", "Run", "commit"]
+__all__ = ["OnUncertain", "Record", "Run", "commit", "linked"]
 
 
 class OnUncertain(StrEnum):
@@ -117,3 +119,9 @@ async def commit(record: Record, step: Step) -> None:
         await record.run.journal.write(step.entry)
     record.entry = step.entry
     record.tell(step.changes)
+
+
+def linked(entry: Entry, link: str, now: datetime) -> Entry:
+    """The entry with the link to its result, and the moment at which that link is treated as dead."""
+    unfinished = entry.unfinished_at or entry.submitted_at or now
+    return attrs.evolve(entry, link=link, deadline=link_deadline(link, unfinished))

@@ -1,0 +1,223 @@
+"""The engine: follows any number of edits with a few workers.
+
+    queued -> Submitter -> task id -> Watcher -> link -> Fetcher -> saved
+
+Records move one way; each stage hands them to the next and knows nothing of it. What merely waits is a row in a queue:
+no coroutine and no timer of its own.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+
+from omniedit.api.client import Door
+from omniedit.api.gate import Gate, GateStatistics
+from omniedit.clock import Clock
+from omniedit.core.polling import Belief, Patience
+from omniedit.errors import OmniEditError
+from omniedit.flow.fetching import Fetcher
+from omniedit.flow.record import Record
+from omniedit.flow.submitting import Resolver, Submitter
+from omniedit.flow.watching import Watcher
+from omniedit.media.download import Downloader
+from omniedit.models import Status, Task
+
+__all__ = ["Engine", "EngineStatistics"]
+
+
+@attrs.frozen
+class EngineStatistics:
+    """What an engine is doing now."""
+
+    live: int
+    """Edits under way."""
+    backlog: int
+    """Edits that wait to be submitted."""
+    parked: int
+    """Tasks that wait for their next look."""
+    downloading: int
+    waiting_downloads: int
+    looks: int
+    """HTTP requests made to look at tasks, so far."""
+    ended: int
+    """Tasks seen to end, so far."""
+    looks_per_task: float
+    lag: float
+    """Mean seconds between the end of a task and its detection, estimated from the distance of looks."""
+    bytes: int
+    """Bytes saved, so far."""
+    gate: GateStatistics
+
+
+class Engine:
+    """Takes records, and gives each back through its run's listener exactly once.
+
+    Args:
+        door: speaks with the service.
+        gate: says when.
+        resolver: checks and hosts sources.
+        downloader: fetches results.
+        clock: time.
+        patience: bounds on one task.
+        grace: seconds that a cancelled paid request is waited for.
+        downloads: downloads at once.
+        callback_of: makes the callback address from a nonce; None without callbacks.
+        jitter: numbers from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        door: Door,
+        gate: Gate,
+        resolver: Resolver,
+        downloader: Downloader,
+        clock: Clock,
+        *,
+        patience: Patience,
+        grace: float,
+        downloads: int,
+        callback_of: Callable[[str], str] | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.gate = gate
+        self.clock = clock
+        self._live: dict[tuple[int, str], Record] = {}
+        self._by_nonce: dict[str, Record] = {}
+        self._submitter = Submitter(
+            door,
+            gate,
+            resolver,
+            clock,
+            jitter,
+            grace=grace,
+            callback_of=callback_of,
+            on_accepted=self._accepted,
+            on_ended=self._ended,
+        )
+        self._watcher = Watcher(
+            door,
+            gate,
+            clock,
+            belief=Belief(),
+            patience=patience,
+            expects_callbacks=callback_of is not None,
+            on_completed=self._completed,
+            on_ended=self._ended,
+        )
+        self._fetcher = Fetcher(door, gate, downloader, clock, workers=downloads, on_ended=self._ended)
+        self._settled = downloader.settled
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<Engine {len(self._live)} under way>"
+
+    @property
+    def backlog(self) -> int:
+        """Records that wait to be submitted."""
+        return self._submitter.backlog
+
+    def live(self, journal: object, key: str) -> Record | None:
+        """The record of an edit that is under way."""
+        return self._live.get((id(journal), key))
+
+    def start(self, record: Record) -> None:
+        """Take a record where it stands. Uncertain ones are repeated: give those only when told to."""
+        self._live[id(record.run.journal), record.key] = record
+        match record.entry.status:
+            case Status.queued | Status.uploading | Status.uncertain:
+                self._submitter.add(record)
+            case Status.completed | Status.downloading | Status.saved | Status.expired:
+                self._fetcher.add(record)
+            case _:
+                self._adopt(record)
+
+    def _adopt(self, record: Record) -> None:
+        """Follow a task of an earlier run. How long it has run is known by the wall clock, which may have jumped."""
+        entry, now = record.entry, self.clock.monotonic()
+        ago = (self.clock.utcnow() - entry.submitted_at).total_seconds() if entry.submitted_at else 0.0
+        record.accepted_at = now if ago < 0 else now - ago
+        record.looked_at = record.accepted_at
+        record.counted = True
+        self.gate.adopt(1)
+        self._watcher.add(record)
+
+    async def intact(self, path: str, sha256: str, size: int) -> bool:
+        """Whether a saved result still lies where it was put, unchanged."""
+        return await self._settled(Path(path), sha256, size) is not None
+
+    def hint(self, nonce: str) -> bool:
+        """A callback named this nonce: look at its task now. False when it belongs to nobody here."""
+        record = self._by_nonce.get(nonce)
+        if record is None:
+            return False
+        self._watcher.look_now(record)
+        return True
+
+    def resume(self, records: list[Record]) -> None:
+        """Submit what was held back."""
+        for record in records:
+            self._submitter.add(record)
+
+    async def release(self, record: Record) -> None:
+        """Follow a record no more in this run; a paid request under way is booked first.
+
+        Returns when nothing works on it. Its listener hears no more of it.
+        """
+        record.released = True
+        await self._submitter.release(record)
+        self._watcher.release(record)
+        await self._fetcher.release(record)
+        self._forget(record)
+
+    async def close(self) -> None:
+        """Stop everything; paid requests under way are booked first, at most for the grace."""
+        self._closed = True
+        await self._submitter.close()
+        await self._watcher.close()
+        await self._fetcher.close()
+        for record in list(self._live.values()):
+            self._forget(record)
+
+    def statistics(self) -> EngineStatistics:
+        """What is going on now."""
+        watcher = self._watcher
+        tasks = max(watcher.ended, 1)
+        return EngineStatistics(
+            live=len(self._live),
+            backlog=self._submitter.backlog,
+            parked=watcher.parked,
+            downloading=self._fetcher.busy,
+            waiting_downloads=self._fetcher.waiting,
+            looks=watcher.looks,
+            ended=watcher.ended,
+            looks_per_task=watcher.looks / tasks,
+            lag=watcher.lag / tasks,
+            bytes=self._fetcher.bytes,
+            gate=self.gate.statistics(),
+        )
+
+    # --- from stage to stage --------------------------------------------------------------------------------------
+
+    def _accepted(self, record: Record, task: Task) -> None:
+        if record.entry.nonce is not None and record.entry.callback_url is not None:
+            self._by_nonce[record.entry.nonce] = record
+        if not record.released:
+            self._watcher.add(record, task)
+
+    def _completed(self, record: Record) -> None:
+        if not record.released:
+            self._fetcher.add(record)
+
+    def _ended(self, record: Record, error: OmniEditError | None) -> None:
+        if self._forget(record):
+            record.run.listener.ended(record, error)
+
+    def _forget(self, record: Record) -> bool:
+        self._watcher.uncount(record)
+        if record.entry.nonce is not None:
+            self._by_nonce.pop(record.entry.nonce, None)
+        return self._live.pop((id(record.run.journal), record.key), None) is not None

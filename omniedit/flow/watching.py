@@ -1,0 +1,337 @@
+"""Looking at tasks when they are likely to be done: a due queue and a few workers, nothing else waits.
+
+A look never decides more than `core.lifecycle.observe` says. Refusals, silence and unreadable answers only move the
+next look; what ends the watching is the task's own end, the key being refused, the task being gone, or its deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import attrs
+
+from omniedit.api import wire
+from omniedit.api.client import Door
+from omniedit.api.gate import Gate, Lane, Turn
+from omniedit.clock import Clock
+from omniedit.core.lifecycle import error_of, move, observe
+from omniedit.core.polling import Belief, BulkPolicy, DueQueue, Look, Patience, keep_reading
+from omniedit.errors import (
+    AuthenticationFailed,
+    InvalidRequest,
+    JournalError,
+    OmniEditError,
+    ServiceError,
+    TaskFailed,
+    TaskOverdue,
+    TransportFailed,
+    UnexpectedReply,
+)
+from omniedit.flow.asking import report
+from omniedit.flow.crew import Crew
+from omniedit.flow.record import Record, commit, linked
+from omniedit.models import Status, Task
+
+__all__ = ["Watcher"]
+
+_log = logging.getLogger("omniedit.watch")
+_WORKERS = 32
+_SOON = 0.2  # seconds: the shortest wait between two looks at one task
+_MOST_MISSING = 6  # looks in a row that find no such task: a new id may not be known everywhere at once
+_LONGEST_BACKOFF = 60.0  # seconds
+_CONCURRENCY_CODES = frozenset({"quota_exceeded", "resource_exhausted"})
+
+Bundle = tuple[Record, ...]
+
+
+class Watcher:
+    """Follows accepted tasks until they end.
+
+    Args:
+        door: asks.
+        gate: says when.
+        clock: time.
+        belief: learns how long tasks take.
+        patience: bounds on one task, in seconds.
+        expects_callbacks: whether the service will call, so that looks are only a safety net.
+        on_completed: takes records whose result can be fetched,         on_ended: takes records that the engine is done with, and why.
+    """
+
+    def __init__(
+        self,
+        door: Door,
+        gate: Gate,
+        clock: Clock,
+        *,
+        belief: Belief,
+        patience: Patience,
+        expects_callbacks: bool,
+        on_completed: Callable[[Record], None],
+        on_ended: Callable[[Record, OmniEditError | None], None],
+    ) -> None:
+        self._door = door
+        self._gate = gate
+        self._clock = clock
+        self._belief = belief
+        self._patience = patience
+        self._expects_callbacks = expects_callbacks
+        self._on_completed = on_completed
+        self._on_ended = on_ended
+        self._due: DueQueue[Record] = DueQueue()
+        self._bulk = BulkPolicy()
+        self._crew: Crew[Bundle] = Crew(_WORKERS, self._take, self._work)
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._closed = False
+        self.looks = 0
+        """HTTP requests made to look at tasks."""
+        self.ended = 0
+        """Tasks seen to end."""
+        self.lag = 0.0
+        """Sum over ended tasks of half the time between the last two looks: the expected lag, in seconds."""
+
+    @property
+    def parked(self) -> int:
+        """Records that wait for their next look."""
+        return len(self._due)
+
+    def add(self, record: Record, task: Task | None = None) -> None:
+        """Follow a record; `task` is what the submission's reply said of it."""
+        if self._closed:
+            return
+        now = self._clock.monotonic()
+        if task is None or task.status.terminal or task.status == Status.completed:
+            self._park(record, now)
+        else:
+            first = self._belief.first_look(record.estimate, callback_expected=self._expects_callbacks)
+            self._park(record, now + max(first, _SOON))
+
+    def look_now(self, record: Record) -> None:
+        """Something, such as a callback, says that a look is worth it."""
+        if record.place is not None:
+            record.place = self._due.reschedule(record.place, self._clock.monotonic())
+            self._arm()
+
+    def release(self, record: Record) -> None:
+        """Follow a record no more."""
+        if record.place is not None:
+            self._due.remove(record.place)
+            record.place = None
+
+    async def close(self) -> None:
+        """Stop all looks."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        await self._crew.close()
+
+    # --- when ---------------------------------------------------------------------------------------------------
+
+    def _park(self, record: Record, due: float) -> None:
+        record.place = self._due.push(record, due)
+        self._arm()
+
+    def _arm(self) -> None:
+        """One timer for all: it wakes the crew when the first record is due."""
+        due = self._due.next_due()
+        if due is None or self._closed:
+            return
+        if self._timer is not None and self._timer_at <= due:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = due
+        self._timer = asyncio.get_running_loop().call_later(max(due - self._clock.monotonic(), 0.0), self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        self._crew.nudge()
+        if self._crew.busy < self._crew.size:
+            self._arm()
+
+    def _take(self) -> Bundle | None:
+        now = self._clock.monotonic()
+        many = self._bulk.size(self._due.count_due(now + BulkPolicy.WITHIN, BulkPolicy.MOST)) if self._due else 0
+        records = self._due.pop_due(now + BulkPolicy.WITHIN if many else now, max(many, 1))
+        for record in records:
+            record.place = None
+        if not records:
+            self._arm()
+            return None
+        return tuple(records)
+
+    # --- looking ------------------------------------------------------------------------------------------------
+
+    async def _work(self, bundle: Bundle) -> None:
+        turn = await self._gate.enter(Lane.POLL)
+        bundle = tuple(record for record in bundle if not record.released)
+        with turn:
+            if not bundle:
+                turn.answered()
+                return
+            self.looks += 1
+            if len(bundle) == 1:
+                await self._look_at_one(bundle[0], turn)
+            else:
+                await self._look_at_many(bundle, turn)
+
+    async def _look_at_one(self, record: Record, turn: Turn) -> None:
+        task_id = record.entry.task_id or ""
+        try:
+            reply = await self._door.ask(wire.look(task_id))
+            report(turn, reply)
+            await self._seen(record, wire.read_task(reply, task_id=task_id))
+        except OmniEditError as error:
+            await self._unseen(record, error)
+
+    async def _look_at_many(self, bundle: Bundle, turn: Turn) -> None:
+        by_id = {record.entry.task_id or "": record for record in bundle}
+        try:
+            reply = await self._door.ask(wire.looks(list(by_id)))
+            report(turn, reply)
+            self._bulk.answered(reply.status)
+            tasks = wire.read_tasks(reply)
+        except OmniEditError as error:
+            await self._bulk_failed(bundle, error)
+            return
+        for task_id, record in by_id.items():
+            task = tasks.get(task_id)
+            if task is None:
+                await self._unseen(record, InvalidRequest(f"{task_id} is not among the tasks", status=404))
+            else:
+                await self._seen(record, task)
+
+    async def _bulk_failed(self, bundle: Bundle, error: OmniEditError) -> None:
+        """Without the bulk call, look one by one; anything else is a miss of all."""
+        if isinstance(error, ServiceError) and error.status in {404, 405}:
+            _log.info("watch.no_bulk_call status=%s", error.status)
+            for record in bundle:
+                self._park(record, self._clock.monotonic())
+            return
+        for record in bundle:
+            await self._unseen(record, error)
+
+    async def _seen(self, record: Record, task: Task) -> None:
+        now = self._clock.monotonic()
+        record.misses = 0
+        record.looks += 1
+        if record.released:
+            return
+        before = record.entry.status
+        await self._observe(record, task)
+        ended = record.entry.status.terminal or record.entry.status == Status.completed
+        if ended:
+            self._learn(record, now, fresh=before != record.entry.status)
+        elif self._clock.monotonic() - record.accepted_at >= self._deadline(record, now):
+            self._give_up(record)
+        else:
+            self._plan(record, task, now)
+
+    async def _observe(self, record: Record, task: Task) -> None:
+        at = self._clock.utcnow()
+        step = observe(record.entry, record.progress, task, at)
+        if step.entry.status == Status.completed and not task.results:
+            error = TaskFailed(
+                "the task is completed, but the service names no result",
+                code="no_results",
+                task_id=task.id,
+                mend="it may have been billed: ask the service with this task id; it is not submitted again",
+            )
+            record.entry = step.entry
+            record.tell(step.changes)
+            step = move(record.entry, Status.failed, at, error=error)
+        elif step.entry.status == Status.completed:
+            step = attrs.evolve(step, entry=linked(step.entry, task.results[0], at))
+        await commit(record, step)
+
+    def _learn(self, record: Record, now: float, *, fresh: bool) -> None:
+        self.ended += 1
+        self.lag += (now - record.looked_at) / 2
+        if fresh and record.accepted_at:
+            lower, upper = record.looked_at - record.accepted_at, now - record.accepted_at
+            self._belief.finished(record.estimate, lower, upper, record.readings)
+        self.uncount(record, refused=record.entry.error_code in _CONCURRENCY_CODES)
+        if record.entry.status == Status.completed:
+            self._on_completed(record)
+        else:
+            self._on_ended(record, error_of(record.entry))
+
+    def uncount(self, record: Record, *, refused: bool = False) -> None:
+        """The task of a record no longer takes up room at the service."""
+        if record.counted:
+            record.counted = False
+            self._gate.finished(refused=refused)
+
+    def _plan(self, record: Record, task: Task, now: float) -> None:
+        look = Look(
+            elapsed=max(now - record.accepted_at, 0.0),
+            estimate=record.estimate,
+            progress=task.progress,
+            callback_expected=self._expects_callbacks,
+        )
+        record.readings = keep_reading(record.readings, look)
+        record.looked_at = now
+        after = self._belief.next_look(look) - look.elapsed
+        self._park(record, now + max(after, _SOON))
+
+    def _deadline(self, record: Record, now: float) -> float:
+        if record.entry.status.known:
+            record.unknown_since = None
+        elif record.unknown_since is None:
+            record.unknown_since = now - record.accepted_at
+        return self._patience.deadline(record.unknown_since)
+
+    def _give_up(self, record: Record) -> None:
+        waited = self._clock.monotonic() - record.accepted_at
+        error = TaskOverdue(
+            f"the task is still {record.entry.status} after {waited:.0f} s",
+            mend="it may still end: resume with the same journal, or watch the task id",
+            task_id=record.entry.task_id,
+            idempotency_key=record.entry.nonce,
+        )
+        self.uncount(record)
+        self._on_ended(record, error)
+
+    async def _unseen(self, record: Record, error: OmniEditError) -> None:
+        """A look that showed nothing: the next one comes later, unless there is no sense in one."""
+        record.misses += 1
+        now = self._clock.monotonic()
+        if isinstance(error, JournalError | AuthenticationFailed):
+            record.run.stop(error)
+            self._on_ended(record, error)
+        elif isinstance(error, InvalidRequest) and record.misses >= _MOST_MISSING:
+            await self._vanished(record, error)
+        elif now - record.accepted_at >= self._deadline(record, now):
+            self._give_up(record)
+        elif not record.released:
+            self._note(record, error)
+            self._park(record, now + _pause_after(error, record.misses))
+
+    def _note(self, record: Record, error: OmniEditError) -> None:
+        level = logging.DEBUG if isinstance(error, TransportFailed) else logging.INFO
+        if isinstance(error, UnexpectedReply):
+            level = logging.WARNING
+        _log.log(level, "watch.missed task_id=%s misses=%s: %s", record.entry.task_id, record.misses, error.message)
+
+    async def _vanished(self, record: Record, error: InvalidRequest) -> None:
+        gone = TaskFailed(
+            f"the service does not know the task ({error.message})",
+            code="task_not_found",
+            task_id=record.entry.task_id,
+            mend="it may have been billed: ask the service with this task id; it is not submitted again",
+        )
+        try:
+            await commit(record, move(record.entry, Status.failed, self._clock.utcnow(), error=gone))
+        except JournalError as failure:
+            record.run.stop(failure)
+        self.uncount(record)
+        self._on_ended(record, gone)
+
+
+def _pause_after(error: OmniEditError, misses: int) -> float:
+    """Seconds until the next look. After a 429 the gate knows when; the task itself may be looked at at once."""
+    if isinstance(error, ServiceError) and error.status == 429:
+        return _SOON
+    return min(0.5 * 2.0**misses, _LONGEST_BACKOFF)
