@@ -41,6 +41,8 @@ __all__ = ["Reading", "Writing"]
 
 # Rows of one page.
 _PAGE = 256
+# Columns of `state` that every edit has from the start.
+_ADMITTED = {"is_open", "status", "at"}
 # Phrases that are remembered by their text, and the longest text worth remembering (characters).
 _PHRASES, _LONGEST_PHRASE = 1024, 4096
 
@@ -162,7 +164,10 @@ class Writing(Reading):
         if holder is not None:
             return NameTaken(entry.target, holder)
         cursor = self._run("add_job", job_row(entry, mark, self._phrase))
-        self._run("add_state", {"job": cursor.lastrowid, **state_row(entry)})
+        state = state_row(entry)
+        self._run("add_state", {"job": cursor.lastrowid, **state})
+        if any(state[column] is not None for column in state.keys() - _ADMITTED):
+            self.write(entry)
         return entry
 
     def _holder(self, target: str, mark: int | None) -> str | None:

@@ -27,14 +27,7 @@ INSERT INTO job (
 );
 
 -- name: add_state
-INSERT INTO state (
-    job, is_open, status, at, credits_reserved, credits_used, nonce, task_id, submitted_at, unfinished_at, deadline,
-    renewals, link, path, sha256, size, video_url, callback_url, error_type, error_code, error_message
-) VALUES (
-    :job, :is_open, :status, :at, :credits_reserved, :credits_used, :nonce, :task_id, :submitted_at, :unfinished_at,
-    :deadline, :renewals, :link, :path, :sha256, :size, :video_url, :callback_url, :error_type, :error_code,
-    :error_message
-);
+INSERT INTO state (job, is_open, status, at) VALUES (:job, :is_open, :status, :at);
 
 -- name: set_state
 UPDATE state SET
