@@ -182,7 +182,7 @@ def _judge(source: _Bytes, moov: _Place, brand: str, *, late: bool) -> Walk:
     movie = b.read_movie(data, moov.header, len(data))
     video, audio = movie.best(b"vide"), movie.best(b"soun")
     end, frames = moov.offset + size, video.samples if video else 0
-    seconds = (video.seconds or movie.seconds) if video else 0.0
+    seconds = video.seconds or movie.seconds if video else movie.seconds
     if movie.fragmented and video is not None:
         seconds, frames = yield from _fragmented(source, end, movie, video)
     else:
@@ -190,7 +190,7 @@ def _judge(source: _Bytes, moov: _Place, brand: str, *, late: bool) -> Walk:
     return MediaFacts(
         brand=brand,
         size=source.size,
-        duration=seconds or None,
+        duration=seconds if seconds or not movie.fragmented else None,
         container_duration=movie.seconds or movie.fragmented_seconds or None,
         width=(video.width or None) if video else None,
         height=(video.height or None) if video else None,

@@ -116,10 +116,7 @@ def safe_name(text: str) -> str:
 def stem_of(source: object) -> str:
     """The name of a source without its suffix: the last segment of a URL's path, or of a local path; safe."""
     text = source if isinstance(source, str) else ""
-    if "://" in text:
-        last = unquote(_path_of(text).rstrip("/").rpartition("/")[2])
-    else:
-        last = PurePath(text).name
+    last = unquote(_path_of(text).rstrip("/").rpartition("/")[2]) if "://" in text else PurePath(text).name
     stem, dot, suffix = last.rpartition(".")
     return safe_name(stem if dot and stem and len(suffix) <= 5 else last)
 

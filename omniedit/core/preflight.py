@@ -191,14 +191,14 @@ def _flaws(facts: MediaFacts) -> Iterator[str]:
         yield "has no video track"
     elif facts.duration is not None and facts.duration > LONGEST_CLIP + TOLERANCE:
         yield f"is {facts.duration:.2f} s long, at most {LONGEST_CLIP:g} s are taken"
-    elif facts.duration is None and not facts.fragmented:
+    elif facts.duration == 0:
         yield "has a length of zero"
 
 
 def _mend(facts: MediaFacts) -> str:
     if facts.brand == "qt  ":
         return "rewrap it without loss: ffmpeg -i clip.mov -c copy clip.mp4"
-    if facts.video_codec is not None and facts.duration is not None:
+    if facts.video_codec is not None and facts.duration:
         return f"cut it: ffmpeg -i clip.mp4 -t {LONGEST_CLIP:g} -c copy short.mp4"
     return "give an mp4 with at least one frame of video"
 

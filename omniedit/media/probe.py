@@ -1,0 +1,191 @@
+"""What a clip is, from its boxes: a local file or a URL, without reading it whole."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+import aiohttp
+
+from omniedit.core.mp4 import Need, NotAnMp4, Piece, Walk, walk
+from omniedit.core.transfer import Failure
+from omniedit.errors import PreflightFailed
+from omniedit.media.part import read_facts
+from omniedit.media.web import FetchError, MediaWeb
+from omniedit.models import MediaFacts
+
+__all__ = ["probe_file", "probe_path", "probe_url"]
+
+_TIMEOUT = 60.0
+# Bytes read and thrown away at most when a host ignores ranges; a clip whose moov lies further on is taken unseen.
+_MOST_SKIPPED = 64 * 1024
+_UNSEEN = "try again, or use --no-preflight to submit it unseen: the service has the last word"
+
+
+async def probe_file(path: Path) -> MediaFacts:
+    """Facts about a local clip; only its boxes are read, in a thread, because a disk may be far away.
+
+    Raises:
+        PreflightFailed: there is no such file, it cannot be read, or it is no mp4.
+    """
+    return await asyncio.to_thread(probe_path, path)
+
+
+def probe_path(path: Path) -> MediaFacts:
+    """The same, blocking.
+
+    Raises:
+        PreflightFailed: as `probe_file`.
+    """
+    try:
+        # Not blocking: opening a pipe would wait for a writer.
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            found = os.fstat(file)
+            if not stat.S_ISREG(found.st_mode):
+                raise _failed(str(path), "is a folder" if stat.S_ISDIR(found.st_mode) else "is no file")
+            facts = read_facts(file, found.st_size)
+        finally:
+            os.close(file)
+    except FileNotFoundError:
+        raise _failed(str(path), "does not exist", "check the path") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise _failed(str(path), f"cannot be read: {reason}") from None
+    return _judged(str(path), facts)
+
+
+async def probe_url(web: MediaWeb, url: str, *, timeout: float = _TIMEOUT) -> MediaFacts:  # noqa: ASYNC109
+    """Facts about a clip on the web: at most four Range requests, 16 KiB and the `moov` box. No key is sent.
+
+    A host that ignores ranges is read from the start, as far as 64 KiB; when the `moov` lies further on, only what
+    the beginning tells is known (`video_codec` is `unknown`, `duration` None).
+
+    Args:
+        web: the session to ask through; it judges redirects and addresses.
+        url: where the clip lies.
+        timeout: seconds for everything together.
+
+    Raises:
+        PreflightFailed: it is no mp4, or it cannot be read from here; `code` is `source_unreachable` when another
+            try may succeed.
+    """
+    try:
+        async with asyncio.timeout(timeout):
+            facts = await _Remote(web, url).walk(walk())
+    except FetchError as error:
+        raise _unreachable(url, error.failure) from None
+    except TimeoutError:
+        raise _unreachable(url, Failure("timeout", f"it did not answer within {timeout:g} s")) from None
+    return _judged(_bare(url), facts)
+
+
+class _Remote:
+    """A file on the web, read in ranges while the host plays along."""
+
+    def __init__(self, web: MediaWeb, url: str) -> None:
+        self._web, self._url = web, url
+
+    async def walk(self, steps: Walk) -> MediaFacts | NotAnMp4:
+        """Answer what the walk asks for."""
+        try:
+            need = next(steps)
+            while True:
+                headers = {"Accept-Encoding": "identity", "Range": _range(need)}
+                async with self._web.get(self._url, headers) as reply:
+                    # The walk goes on where the redirects led, which spares their repetition.
+                    self._url = str(reply.url)
+                    if reply.status == 200:
+                        return await _walk_stream(steps, need, reply)
+                    piece = await _piece(need, reply)
+                need = steps.send(piece)
+        except StopIteration as end:
+            facts: MediaFacts | NotAnMp4 = end.value
+            return facts
+
+
+async def _piece(need: Need, reply: aiohttp.ClientResponse) -> Piece:
+    total = reply.headers.get("Content-Range", "").rpartition("/")[2]
+    size = int(total) if total.isascii() and total.isdigit() and len(total) < 19 else None
+    if reply.status == 416:
+        return Piece(b"", size)
+    if reply.status != 206:
+        raise FetchError(Failure(str(reply.status), f"it answered {reply.status}", final=400 <= reply.status < 500))
+    if not reply.headers.get("Content-Range", "").lower().startswith(f"bytes {need.offset}-"):
+        raise FetchError(Failure("wrong_range", "it sent another range than was asked for"))
+    return Piece(await _read(reply.content, need.length), size)
+
+
+async def _walk_stream(steps: Walk, need: Need, reply: aiohttp.ClientResponse) -> MediaFacts | NotAnMp4:
+    """Go on with a host that sends everything from the start: forwards only, and not far."""
+    size, here, first = reply.content_length, 0, b""
+    while True:
+        if need.offset < here or need.offset - here > _MOST_SKIPPED:
+            return _unseen(first, size)
+        await _read(reply.content, need.offset - here)
+        data = await _read(reply.content, need.length)
+        here, first = need.offset + len(data), first or data
+        need = steps.send(Piece(data, size))
+
+
+async def _read(content: aiohttp.StreamReader, length: int) -> bytes:
+    """So many bytes, fewer at the end."""
+    try:
+        return await content.readexactly(length)
+    except asyncio.IncompleteReadError as error:
+        return error.partial
+
+
+def _unseen(first: bytes, size: int | None) -> MediaFacts:
+    """What the beginning of an mp4 tells when its `moov` cannot be reached."""
+    brand = first[8:12].decode("latin-1") if first[4:8] == b"ftyp" else ""
+    return MediaFacts(
+        brand=brand,
+        size=size,
+        duration=None,
+        container_duration=None,
+        width=None,
+        height=None,
+        frames=None,
+        video_codec="unknown",
+        audio_codec=None,
+        moov_at_end=True,
+    )
+
+
+def _range(need: Need) -> str:
+    return f"bytes={need.offset}-{need.offset + need.length - 1}"
+
+
+def _judged(where: str, facts: MediaFacts | NotAnMp4) -> MediaFacts:
+    if isinstance(facts, NotAnMp4):
+        raise _failed(where, facts.reason, "give an mp4")
+    return facts
+
+
+def _failed(where: str, reason: str, mend: str = "give the path of an mp4 that can be read") -> PreflightFailed:
+    return PreflightFailed(f"{where}: the clip {reason}", reasons=(reason,), mend=mend)
+
+
+_STATUSES: Mapping[str, str] = {
+    "401": "cannot be read without credentials (401)",
+    "403": "cannot be read without credentials, or its link is dead (403)",
+    "404": "does not exist (404)",
+    "410": "does not exist any more (410)",
+}
+
+
+def _unreachable(url: str, failure: Failure) -> PreflightFailed:
+    reason = _STATUSES.get(failure.code, f"cannot be looked at from here: {failure.message}")
+    error = _failed(_bare(url), reason, "check the URL: the service must be able to fetch it without credentials")
+    if not failure.final:
+        error.code, error.mend = "source_unreachable", _UNSEEN
+    return error
+
+
+def _bare(url: str) -> str:
+    """A URL without its query: signatures are no business of a message."""
+    return url.partition("?")[0]

@@ -1,0 +1,47 @@
+"""Name lookup that lets nothing through to addresses where no clip lies: after resolution, before connecting."""
+
+from __future__ import annotations
+
+import socket
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import DefaultResolver
+
+from omniedit.core.addresses import forbidden
+
+__all__ = ["GuardedResolver", "UnsafeAddressError"]
+
+
+class UnsafeAddressError(OSError):
+    """A name leads to an address that nothing may be fetched from. It reaches no user in this form."""
+
+
+class GuardedResolver(AbstractResolver):
+    """The system's lookup, with every answer judged.
+
+    The connection goes to the very addresses that were judged: a name that answers differently the next time gains
+    nothing. Literal addresses never come here; whoever follows links judges them first.
+    """
+
+    def __init__(self, *, allow_private: bool, resolver: AbstractResolver | None = None) -> None:
+        self._allow_private = allow_private
+        self._resolver = resolver or DefaultResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """The addresses of a name.
+
+        Raises:
+            OSError: the lookup failed.
+            UnsafeAddressError: at least one of them is forbidden.
+        """
+        found = await self._resolver.resolve(host, port, family)
+        addresses = tuple(result["host"] for result in found)
+        if (address := forbidden(addresses, allow_private=self._allow_private)) is not None:
+            raise UnsafeAddressError(f"the link leads to {host} ({address}), which is no public address")
+        return found
+
+    async def close(self) -> None:
+        """Release the system's resolver."""
+        await self._resolver.close()
