@@ -39,7 +39,7 @@ class ApiDoor:
             web.post("/v1/videos/generations", self.submit, name="submit"),
             web.get("/v1/tasks", self.listing, name="listing", allow_head=False),
             web.post("/v1/tasks/batch", self.bulk, name="bulk"),
-            web.get("/v1/tasks/{task_id}", self.task, name="task", allow_head=False),
+            web.get("/v1/tasks/{task_id:(?!batch$)[^/]+}", self.task, name="task", allow_head=False),
             web.get("/v1/credits", self.credits, name="credits", allow_head=False),
         ]
 

@@ -13,6 +13,7 @@ from aiohttp import web
 from omniedit.sandbox.api import ApiDoor
 from omniedit.sandbox.cache import DiskCache
 from omniedit.sandbox.callbacks import Courier
+from omniedit.sandbox.dashboard import Dashboard
 from omniedit.sandbox.desk import Desk
 from omniedit.sandbox.faults import FaultBook
 from omniedit.sandbox.files import FilesDoor
@@ -111,7 +112,8 @@ class SandboxServer:
         self._stack.push_async_callback(desk.close)
         desk.start()
         self._desk = desk
-        return (*door.routes(), *files.routes())
+        pages = Dashboard(self.settings, self.time, self.store, self.faults, desk, self.media_url)
+        return (*door.routes(), *files.routes(), *pages.routes())
 
     async def _listen(self, app: web.Application, port: int) -> str:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)

@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Mapping
 from typing import cast
-from urllib.parse import SplitResult, urlsplit
 
 from attrs import frozen
 
@@ -19,7 +18,13 @@ TASK_PREFIX = "task-unified-"
 MAX_CALLBACK_URL = 2048
 MAX_BULK = 50
 MAX_PAGE_SIZE = 100
-_PRIVATE_NAMES = ("localhost", ".localhost", ".local", ".internal")
+_LOCAL_NAMES = ("localhost", ".localhost", ".local", ".internal")
+_TAIL = r"(:[0-9]{1,5})?([/?#][^\x00-\x20\x7f]*)?"
+_HOST = r"(?P<host>[^\x00-\x20\x7f/?#@\[\]:]+|\[[0-9A-Fa-f:.]+\])"
+URL = re.compile(rf"(?P<scheme>[Hh][Tt][Tt][Pp][Ss]?)://{_HOST}{_TAIL}")
+"""An http or https URL without user and password."""
+LOCAL_URL = re.compile(rf"[Hh][Tt][Tt][Pp]://(localhost|127(\.[0-9]{{1,3}}){{3}}|\[::1\]){_TAIL}")
+"""Plain http on this machine, which only a sandbox calls."""
 
 
 @frozen
@@ -103,24 +108,23 @@ def callback_fault(url: str, *, allow_local: bool) -> str | None:
     """Why a callback_url breaks the documented rules; None when it does not."""
     if len(url) > MAX_CALLBACK_URL:
         return f"callback_url must be at most {MAX_CALLBACK_URL} characters."
-    parts = _split(url)
-    if parts is None:
+    match = URL.fullmatch(url)
+    if match is None:
         return "callback_url must be a URL."
-    local = _is_local(parts.hostname or "")
-    if local and allow_local and parts.scheme in ("http", "https"):
+    if allow_local and LOCAL_URL.fullmatch(url):
         return None
-    if parts.scheme != "https":
+    if match["scheme"].lower() != "https":
         return "callback_url must use https."
-    return "callback_url must not point to a private or loopback address." if local else None
+    if is_local(match["host"]) and not allow_local:
+        return "callback_url must not point to a private or loopback address."
+    return None
 
 
 def _prompt(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, str) or not re.search(r"\S", value):
         raise invalid("prompt is required and must be text.", "prompt")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise invalid("prompt must be valid Unicode.", "prompt") from None
+    if not _encodable(value):
+        raise invalid("prompt must be valid Unicode.", "prompt")
     return value
 
 
@@ -128,8 +132,7 @@ def _source(value: object) -> str:
     urls = cast("list[object]", value) if isinstance(value, list) else []
     if len(urls) != 1 or not isinstance(urls[0], str):
         raise invalid("video_urls must hold exactly 1 URL.", "video_urls")
-    parts = _split(urls[0])
-    if parts is None or parts.scheme not in ("http", "https"):
+    if not URL.fullmatch(urls[0]) or not _encodable(urls[0]):
         raise invalid("video_urls must be an http or https URL.", "video_urls")
     return urls[0]
 
@@ -140,29 +143,26 @@ def _callback_url(value: object, settings: Settings) -> str | None:
     if not isinstance(value, str):
         raise invalid("callback_url must be text.", "callback_url")
     fault = callback_fault(value, allow_local=settings.allow_local_callbacks)
-    if fault is None:
+    if fault is None and _encodable(value):
         return value
     if settings.bad_callback == "dropped":
         return None
-    raise invalid(fault, "callback_url")
+    raise invalid(fault or "callback_url must be valid Unicode.", "callback_url")
 
 
-def _split(url: str) -> SplitResult | None:
-    """The parts of a URL with a host and without spaces or control characters."""
-    if re.search(r"[\s\x00-\x1f\x7f]", url):
-        return None
+def _encodable(text: str) -> bool:
+    """Whether it is Unicode that can be sent: a lone surrogate cannot."""
     try:
-        parts = urlsplit(url)
-        _ = parts.port
-        url.encode()
-    except ValueError:
-        return None
-    return parts if parts.hostname else None
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
-def _is_local(host: str) -> bool:
+def is_local(host: str) -> bool:
+    """Whether a host is a private or loopback address, or a name that stays on the local network."""
     try:
-        return not ipaddress.ip_address(host).is_global
+        return not ipaddress.ip_address(host.strip("[]")).is_global
     except ValueError:
         name = host.lower().rstrip(".")
-        return name in _PRIVATE_NAMES or name.endswith(_PRIVATE_NAMES[1:])
+        return name in _LOCAL_NAMES or name.endswith(_LOCAL_NAMES[1:])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import mimetypes
+import re
 import secrets
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from urllib.parse import quote
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 from attrs import define, field, frozen
 
 from omniedit.sandbox.gate import Gate
@@ -21,6 +23,8 @@ __all__ = ["FilesDoor"]
 
 _SERVICE_ZONE = timezone(timedelta(hours=8))
 _MAX_FIELD = 4096
+_PART_NAME = re.compile("[A-Za-z0-9_-]+")
+_KINDS = ("image/", "video/", "audio/")
 
 
 @frozen
@@ -28,6 +32,7 @@ class _Refused(Exception):
     """An upload that is not kept: ``success: false``."""
 
     message: str
+    code: int = 400
 
 
 @define
@@ -58,7 +63,7 @@ class FilesDoor:
             web.post("/api/v1/files/upload/stream", self.upload, name="upload"),
             web.get("/api/v1/files/quota", self.quota, name="quota", allow_head=False),
             web.get("/api/v1/files/list", self.list_files, name="files", allow_head=False),
-            web.delete("/api/v1/files/{file_id}", self.delete, name="delete"),
+            web.delete("/api/v1/files/{file_id:file_[^/]*}", self.delete, name="delete"),
         ]
 
     async def upload(self, request: web.Request) -> web.Response:
@@ -70,7 +75,7 @@ class FilesDoor:
                 await self._read(request, form)
                 return _envelope(self._describe(self._keep(account, form)))
             except _Refused as refusal:
-                return self._refuse(refusal.message)
+                return self._refuse(refusal)
             finally:
                 if form.draft is not None:
                     form.draft.unlink(missing_ok=True)
@@ -99,7 +104,7 @@ class FilesDoor:
 
     def _check_quota(self, account: Account) -> None:
         if len(self._files_of(account)) >= self.settings.max_files:
-            raise _Refused("The quota of files is used up.")
+            raise _Refused("The quota of files is used up.", 403)
 
     async def _read(self, request: web.Request, form: _Form) -> None:
         try:
@@ -108,21 +113,22 @@ class FilesDoor:
                 if not isinstance(part, BodyPartReader):
                     raise _Refused("Nested parts are not understood.")
                 await self._read_part(part, form)
-        except (ValueError, AssertionError, RuntimeError):
+        except (HttpProcessingError, LookupError, ValueError, AssertionError, RuntimeError):
             raise _Refused("The body must be multipart/form-data with a part named file.") from None
 
     async def _read_part(self, part: BodyPartReader, form: _Form) -> None:
+        if not _PART_NAME.fullmatch(part.name or ""):
+            raise _Refused("Part names are made of letters, digits, _ and -.")
         if part.name == "file" and form.draft is None:
             await self._read_file(part, form)
-        elif part.name in ("upload_path", "file_name"):
+        elif part.name and part.name in ("upload_path", "file_name"):
             form.fields[part.name] = (await part.read_chunk(_MAX_FIELD)).decode("utf-8", "replace")
         else:
             await part.release()
 
     async def _read_file(self, part: BodyPartReader, form: _Form) -> None:
         form.original_name = part.filename or "file"
-        guessed = mimetypes.guess_type(form.original_name)[0] or part.headers.get("Content-Type")
-        form.mime_type = guessed or "application/octet-stream"
+        form.mime_type = _mime_type(part.headers.get("Content-Type", ""), form.original_name)
         form.draft = self.folder / f"{secrets.token_hex(8)}.upload"
         with form.draft.open("wb") as file:
             while chunk := await part.read_chunk(256 * 1024):
@@ -154,7 +160,7 @@ class FilesDoor:
         return file
 
     def _kinds(self) -> tuple[str, ...]:
-        return ("image/", "video/", "audio/") if self.settings.files_accept_video else ("image/",)
+        return _KINDS if self.settings.files_accept_video else ("image/",)
 
     def _files_of(self, account: Account) -> list[HostedFile]:
         """The live files of a key; dead ones are removed on the way."""
@@ -181,9 +187,17 @@ class FilesDoor:
             "expires_at": _iso(file.expires),
         }
 
-    def _refuse(self, message: str) -> web.Response:
-        """The service has been seen to refuse uploads with HTTP 200."""
-        return _envelope(None, success=False, status=400, http=self.settings.upload_refusal_status, message=message)
+    def _refuse(self, refusal: _Refused) -> web.Response:
+        """With a status of its own, or with 200 as the service has been seen to do."""
+        http = 200 if self.settings.refuse_uploads_with_200 else refusal.code
+        return _envelope(None, success=False, status=refusal.code, http=http, message=refusal.message)
+
+
+def _mime_type(told: str, name: str) -> str:
+    """What the upload says, or what its name says when it says nothing useful."""
+    if told.startswith(_KINDS):
+        return told
+    return mimetypes.guess_type(name)[0] or told or "application/octet-stream"
 
 
 def _envelope(

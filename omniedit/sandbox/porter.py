@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import Literal, cast
@@ -21,6 +22,7 @@ from omniedit.sandbox.timing import SandboxTime
 
 __all__ = ["MAX_BODY", "Porter"]
 
+_log = logging.getLogger(__name__)
 MAX_BODY = 1024 * 1024
 """Bytes of a JSON request."""
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -115,6 +117,11 @@ def refusing(handler: Answer) -> Answer:
             return refusal(Problem("method_not_allowed", "This method is not allowed here.", headers=allow))
         except web.HTTPNotFound:
             return refusal(Problem("not_found", "There is no such path."))
+        except web.HTTPException:
+            raise
+        except Exception:
+            _log.exception("the sandbox failed to answer %s %s", request.method, request.path)
+            return refusal(Problem("internal_error", "The sandbox failed; its log says how."))
 
     return answer
 

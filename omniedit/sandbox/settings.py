@@ -152,8 +152,8 @@ class Settings:
     max_files: int = field(default=100, validator=ge(0))
     """[S] Files per key."""
     max_file_bytes: int = field(default=100_000_000, validator=gt(0))
-    upload_refusal_status: Literal[200, 400] = field(default=200, validator=in_((200, 400)))
-    """HTTP status of an upload that is not kept; ``success: false`` may come with 200."""
+    refuse_uploads_with_200: bool = False
+    """[C] An upload that is not kept answers 400 or 403, or HTTP 200 with ``success: false``."""
     file_seconds: float = field(default=259_200.0, validator=gt(0))
     """[D] 72 hours."""
 

@@ -146,13 +146,6 @@ WISHES: tuple[Wish, ...] = (
         filters=(("colorchannelmixer", ".393:.769:.189:0:.349:.686:.168:0:.272:.534:.131"),),
     ),
     Wish(
-        "black and white",
-        en="black and white, black-and-white, black & white, b&w, monochrome, grayscale, greyscale, noir",
-        ja="白黒, モノクロ",
-        zh="黑白, 单色, 灰度, 單色",
-        filters=(("hue", "s=0"),),
-    ),
-    Wish(
         "inverted",
         en="invert, inverted, negative",
         ja="ネガ, 色反転, 色を反転",
@@ -170,6 +163,13 @@ WISHES: tuple[Wish, ...] = (
             ("drawbox", "x=0:y=0:w=iw:h=ih*0.1:color=black:t=fill"),
             ("drawbox", "x=0:y=ih*0.9:w=iw:h=ih*0.1+1:color=black:t=fill"),
         ),
+    ),
+    Wish(
+        "black and white",
+        en="black and white, black-and-white, black & white, b&w, monochrome, grayscale, greyscale, noir",
+        ja="白黒, モノクロ",
+        zh="黑白, 单色, 灰度, 單色",
+        filters=(("hue", "s=0"),),
     ),
     # Texture
     Wish(

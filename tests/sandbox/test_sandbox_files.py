@@ -56,7 +56,7 @@ async def test_quota_list_and_delete(start: Any, clip: Path) -> None:
         empty = (await caller.get("/api/v1/files/quota")).json["data"]
     assert quota == {"user_group": "default", "used_files": 2, "max_files": 2, "remain_files": 0}
     assert listed["total"] == 2
-    assert (uploads[2].status, uploads[2].json["success"]) == (200, False)
+    assert (uploads[2].status, uploads[2].json["success"]) == (403, False)
     assert [answer.status for answer in (foreign, deleted, gone, expired)] == [404, 200, 404, 404]
     assert empty["used_files"] == 0
 
@@ -70,10 +70,10 @@ async def test_uploads_that_are_not_kept_say_why(start: Any, clip: Path) -> None
         )
         large = await caller.call("POST", "/api/v1/files/upload/stream", data=form(clip))
         left = list(caller.sandbox.store.files)
-    async with start(Settings(files_accept_video=False, upload_refusal_status=400)) as caller:
+    async with start(Settings(files_accept_video=False, refuse_uploads_with_200=True)) as caller:
         video = await caller.call("POST", "/api/v1/files/upload/stream", data=form(clip))
         image = await caller.call("POST", "/api/v1/files/upload/stream", data=form(clip, "still.png"))
     assert [answer.json["success"] for answer in (plain, without, large, video)] == [False] * 4
-    assert [answer.status for answer in (plain, without, large, video, image)] == [200, 200, 200, 400, 200]
+    assert [answer.status for answer in (plain, without, large, video, image)] == [400, 400, 400, 200, 200]
     assert "100 MB" in large.json["msg"]
     assert left == []
