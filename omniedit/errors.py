@@ -18,6 +18,7 @@
      ├─ TaskFailed                  the task ended as failed
      │   └─ TaskCancelled           the task was cancelled
      ├─ TaskOverdue                 the task does not end; it can be watched again later
+     ├─ ClientClosed                the client was closed while the edit was under way; nothing paid is forgotten
      ├─ HostingFailed               a local file could not be hosted
      ├─ DownloadFailed              the result could not be saved yet; the task is paid and done
      │   └─ LinkExpired             the link is dead and the service gives no other
@@ -37,6 +38,7 @@ __all__ = [
     "AccessDenied",
     "AuthenticationFailed",
     "BudgetExhausted",
+    "ClientClosed",
     "ConfigurationError",
     "DownloadFailed",
     "HostingFailed",
@@ -247,6 +249,12 @@ class TaskOverdue(OmniEditError):
     """The task did not end before its deadline. It may still: watch `task_id` again, or resume the journal."""
 
     default_code = "task_overdue"
+
+
+class ClientClosed(OmniEditError):
+    """The client was closed while the edit was under way. With a journal the same call continues it."""
+
+    default_code = "client_closed"
 
 
 class HostingFailed(OmniEditError):

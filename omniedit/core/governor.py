@@ -18,13 +18,14 @@ within a governor: an earlier `now` counts as the latest seen.
 from __future__ import annotations
 
 from enum import StrEnum
-from math import exp, inf
+from math import inf
 from typing import TypeVar
 
-from attrs import define, frozen
+from attrs import frozen
 
-from omniedit.core.pacing import MINUTE, Goodput, Pacer
+from omniedit.core.pause import Pause, Refusal
 from omniedit.core.ratehints import NO_HINT, Hint
+from omniedit.core.regimes import Facts, Ramp, Regime, Sent
 
 __all__ = ["Decision", "Go", "Governor", "Lane", "Reading", "Sent", "WaitUntil"]
 
@@ -55,16 +56,6 @@ _GO = Go()
 _UNTIL_NEWS = WaitUntil(inf)
 
 
-@define
-class Sent:
-    """A request that left: when, and what was on its way then."""
-
-    at: float
-    requests: int
-    tasks: int
-    paced: bool
-
-
 @frozen
 class Reading:
     """What a governor knows: for statistics."""
@@ -77,11 +68,6 @@ class Reading:
     sent: int
     accepted: int
     refused: int
-
-
-_START_RATE = 2.0
-_LEAST_RATE = 1 / 7200
-_STATED_SHARE = 0.98  # of a stated rate: leaves 1.2 s a minute for requests that arrive closer than they left
 
 
 class Governor:
@@ -97,165 +83,125 @@ class Governor:
         retry_after_cap: float = 3600.0,
     ) -> None:
         self._now = now
-        self.max_rate = max_rate
-        self.max_tasks = max_tasks
-        self.max_requests = max_requests
+        self._max_tasks = max_tasks
+        self._max_requests = max_requests
         self._retry_after_cap = retry_after_cap
-        self.requests = 0
-        self.tasks = 0
-        self._ramp = True
-        self._pacer = Pacer(self._bounded(_START_RATE))
-        self._goodput = Goodput(now)
+        self._facts = Facts(now, max_rate)
+        self._regime: Regime = Ramp(self._facts)
+        self._pause = Pause()
         self._held = False
-        self._until = -inf
-        self._reacted = -inf
-        self._row = 0
-        self._grown = now
-        self._cycle_start = now
-        self._cycle_accepted = 0
-        self._sent = self._accepted = self._refused = 0
+        self._sent = self._refused = 0
 
     def when(self, now: float) -> Decision:
         """Whether a request may leave now."""
         now = self._at(now)
         if self._full():
             return _UNTIL_NEWS
-        opens = max(self._pacer.opens, self._until)
+        opens = max(self._facts.pacer.opens, self._pause.until)
         if opens <= now:
             return _GO
         self._held = True
         return WaitUntil(opens)
 
     def _full(self) -> bool:
-        if self.max_tasks is not None and self.tasks + self.requests >= self.max_tasks:
+        facts = self._facts
+        if self._max_tasks is not None and facts.tasks + facts.requests >= self._max_tasks:
             return True
-        if self.max_requests is not None and self.requests >= self.max_requests:
+        if self._max_requests is not None and facts.requests >= self._max_requests:
             return True
-        if self._row >= 2 and self.requests:
+        if self._pause.probing and facts.requests:
             return True
-        return self._ramp and self.requests >= 4 + self._accepted // 16
+        return not self._regime.room()
 
     def send(self, now: float) -> Sent:
         """A request leaves."""
-        now = self._at(now)
-        self._pacer.take(now)
-        sent = Sent(now, self.requests, self.tasks, self._held)
+        now, facts = self._at(now), self._facts
+        facts.pacer.take(now)
+        sent = Sent(now, facts.requests, facts.tasks, self._held)
         self._held = False
-        self.requests += 1
+        self._regime.sent(sent)
+        facts.requests += 1
         self._sent += 1
         return sent
 
     def withdraw(self, sent: Sent) -> None:
         """A request that was let through did not leave after all."""
-        self.requests -= 1
+        self._facts.requests -= 1
         self._sent -= 1
         self._held = sent.paced
-        self._pacer.give_back()
+        self._facts.pacer.give_back()
 
     def accepted(self, sent: Sent, now: float, hint: Hint = NO_HINT, *, task: bool = False) -> None:
         """The service took a request; `task` says that an unfinished task came of it."""
-        now = self._at(now)
-        self.requests -= 1
-        self.tasks += task
-        self._accepted += 1
-        self._goodput.add(now)
-        self._cycle_accepted += 1
-        if sent.at > self._reacted and self._row:
-            self._reopen(now)
-        if sent.paced:
-            self._grow(now)
+        now, facts = self._at(now), self._facts
+        facts.requests -= 1
+        facts.tasks += task
+        facts.accepted += 1
+        facts.goodput.add(now)
+        for ceiling in facts.ceilings:
+            ceiling.accepted(sent.level(ceiling.kind))
+        reopened = self._pause.accepted(sent.at)
+        self._regime = self._regime.accepted(sent, now, reopened=reopened)
         self._heed(hint, now)
 
     def refused(self, sent: Sent, now: float, hint: Hint = NO_HINT, jitter: float = 0.5) -> None:
         """The service refused a request for its limits."""
-        now = self._at(now)
-        self.requests -= 1
+        now, facts = self._at(now), self._facts
+        facts.requests -= 1
         self._refused += 1
-        if hint.retry_after is not None:
-            wait = min(hint.retry_after, self._retry_after_cap)
-            self._until = max(self._until, now + wait * (1 + 0.02 * jitter))
-        if sent.at <= self._reacted:
-            return
-        self._reacted = now
-        self._ramp = False
-        self._row += 1
-        if self._row == 1:
-            self._pacer.rate = max(self._pacer.rate * 0.94, _LEAST_RATE)
-            pause = 0.5 / self._pacer.rate if hint.retry_after is None else 0.0
-            self._until = max(self._until, now + min(pause, 30.0))
-        else:
-            pause = min(30.0, max(1 / self._pacer.rate, 1.0) * 3 ** min(self._row - 2, 5))
-            self._until = max(self._until, now + pause * (0.9 + 0.2 * jitter))
+        wait = None if hint.retry_after is None else min(hint.retry_after, self._retry_after_cap)
+        refusal = self._pause.refused(sent.at, now, wait, 1 / facts.pacer.rate, jitter)
+        facts.by_minute = self._pause.by_minute
+        if refusal is not Refusal.KNOWN:
+            self._regime = self._regime.refused(sent, now, refusal)
 
     def answered(self, now: float, hint: Hint = NO_HINT) -> None:
         """Any other answer: the request is over, and nothing is learned about limits but what the headers say."""
-        self.requests -= 1
+        self._facts.requests -= 1
         self._heed(hint, self._at(now))
 
     def lost(self, *, task: bool = False) -> None:
         """No answer; `task` says that the service may have taken it all the same."""
-        self.requests -= 1
-        self.tasks += task
+        self._facts.requests -= 1
+        self._facts.tasks += task
 
     def finished(self, now: float, *, refused: bool = False) -> None:
         """An unfinished task ended; `refused` says that it failed for a limit."""
-        self._at(now)
-        self.tasks = max(self.tasks - 1, 0)
+        facts = self._facts
+        facts.tasks = max(facts.tasks - 1, 0)
+        facts.ended += 1
+        self._pause.room_freed(self._at(now))
         if refused:
             self._refused += 1
 
     def restrict(self, *, max_rate: float | None = None, max_tasks: int | None = None) -> None:
         """State limits, or tighten those stated before: of two, the lower holds."""
-        self.max_rate = _lower(self.max_rate, max_rate)
-        self.max_tasks = _lower(self.max_tasks, max_tasks)
-        self._pacer.rate = self._bounded(self._pacer.rate)
+        facts = self._facts
+        facts.max_rate = _lower(facts.max_rate, max_rate)
+        self._max_tasks = _lower(self._max_tasks, max_tasks)
+        facts.pace(facts.pacer.rate)
 
     def adopt(self, tasks: int) -> None:
         """That many tasks are unfinished already."""
-        self.tasks += tasks
+        self._facts.tasks += tasks
 
     def reading(self, now: float) -> Reading:
         """What is known at this moment."""
-        now = self._at(now)
+        now, facts = self._at(now), self._facts
         return Reading(
-            regime="ramp" if self._ramp else "rate",
-            rate=self._pacer.rate,
-            level=self.tasks,
-            requests=self.requests,
-            pause=max(self._until - now, 0.0),
+            regime=self._regime.name,
+            rate=facts.pacer.rate,
+            level=facts.tasks,
+            requests=facts.requests,
+            pause=max(self._pause.until - now, 0.0),
             sent=self._sent,
-            accepted=self._accepted,
+            accepted=facts.accepted,
             refused=self._refused,
         )
 
-    def _reopen(self, now: float) -> None:
-        span = max(now - self._cycle_start, 1.0)
-        achieved = (self._cycle_accepted + 1) / span
-        if span > MINUTE:
-            achieved = max(achieved, self._goodput.rate(now))
-        self._pacer.rate = max(min(self._pacer.rate, achieved), _LEAST_RATE)
-        self._row = 0
-        self._grown = self._cycle_start = now
-        self._cycle_accepted = 0
-
-    def _grow(self, now: float) -> None:
-        rate = self._pacer.rate
-        elapsed, self._grown = min(now - self._grown, 5 / rate + 1), now
-        goodput = self._goodput.rate(now)
-        if self._ramp:
-            rate += 0.25
-        elif rate < goodput:
-            rate += (goodput - rate) * (1 - exp(-elapsed / 12))
-        else:
-            rate *= 1 + 0.05 * elapsed / MINUTE
-        self._pacer.rate = self._bounded(rate)
-
     def _heed(self, hint: Hint, now: float) -> None:
-        if hint.remaining is not None and hint.reset is not None and hint.remaining <= self.requests:
-            self._until = max(self._until, now + min(hint.reset, self._retry_after_cap))
-
-    def _bounded(self, rate: float) -> float:
-        return rate if self.max_rate is None else min(rate, self.max_rate * _STATED_SHARE)
+        if hint.remaining is not None and hint.reset is not None and hint.remaining <= self._facts.requests:
+            self._pause.hold(now + min(hint.reset, self._retry_after_cap))
 
     def _at(self, now: float) -> float:
         self._now = max(self._now, now)

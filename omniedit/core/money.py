@@ -73,5 +73,9 @@ class Budget:
         self.reserved += amount
         self._largest = max(self._largest or 0.0, amount)
 
+    def refund(self, reserved: float | None) -> None:
+        """A task failed: what it had reserved is given back, since failed tasks are not billed."""
+        self.reserved = max(self.reserved - (reserved or 0.0), 0.0)
+
     def __repr__(self) -> str:
         return f"<Budget {self.reserved:g} of {self.limit}>"

@@ -18,7 +18,7 @@ from omniedit.api.client import Door
 from omniedit.api.gate import Gate, GateStatistics
 from omniedit.clock import Clock
 from omniedit.core.polling import Belief, Patience
-from omniedit.errors import OmniEditError
+from omniedit.errors import ClientClosed, OmniEditError
 from omniedit.flow.fetching import Fetcher
 from omniedit.flow.record import Record
 from omniedit.flow.submitting import Resolver, Submitter
@@ -127,6 +127,7 @@ class Engine:
     def start(self, record: Record) -> None:
         """Take a record where it stands. Uncertain ones are repeated: give those only when told to."""
         self._live[id(record.run.journal), record.key] = record
+        record.run.listener.started(record)
         match record.entry.status:
             case Status.queued | Status.uploading | Status.uncertain:
                 self._submitter.add(record)
@@ -180,7 +181,7 @@ class Engine:
         await self._watcher.close()
         await self._fetcher.close()
         for record in list(self._live.values()):
-            self._forget(record)
+            self._ended(record, _closed(record))
 
     def statistics(self) -> EngineStatistics:
         """What is going on now."""
@@ -221,3 +222,13 @@ class Engine:
         if record.entry.nonce is not None:
             self._by_nonce.pop(record.entry.nonce, None)
         return self._live.pop((id(record.run.journal), record.key), None) is not None
+
+
+def _closed(record: Record) -> ClientClosed:
+    entry = record.entry
+    return ClientClosed(
+        f"the client was closed while the edit was {entry.status}",
+        task_id=entry.task_id,
+        idempotency_key=entry.nonce,
+        mend="nothing paid is forgotten: run the same again with the same journal",
+    )

@@ -37,6 +37,10 @@ class Listener(Protocol):
         """Something changed."""
         ...
 
+    def started(self, record: Record) -> None:
+        """The engine has taken a record; `ended` follows, unless the record is released."""
+        ...
+
     def ended(self, record: Record, error: OmniEditError | None) -> None:
         """The engine is done with a record in this run; `error` when it is not saved."""
         ...

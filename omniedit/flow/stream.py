@@ -75,6 +75,10 @@ class ChangeStream:
         self._closed = True
         self._wake.set()
 
+    def reopen(self) -> None:
+        """Take changes again, after a run was given up and is begun anew."""
+        self._closed = False
+
     async def read(self) -> AsyncIterator[Change]:
         """Changes in order, until closed."""
         while True:

@@ -56,7 +56,8 @@ class Watcher:
         belief: learns how long tasks take.
         patience: bounds on one task, in seconds.
         expects_callbacks: whether the service will call, so that looks are only a safety net.
-        on_completed: takes records whose result can be fetched,         on_ended: takes records that the engine is done with, and why.
+        on_completed: takes records whose result can be fetched.
+        on_ended: takes records that the engine is done with, and why.
     """
 
     def __init__(
@@ -219,8 +220,10 @@ class Watcher:
         record.looks += 1
         if record.released:
             return
-        before = record.entry.status
+        before, reserved = record.entry.status, record.entry.credits_reserved
         await self._observe(record, task)
+        if record.entry.status in {Status.failed, Status.cancelled} and record.entry.credits is None:
+            record.run.budget.refund(reserved)
         ended = record.entry.status.terminal or record.entry.status == Status.completed
         if ended:
             self._learn(record, now, fresh=before != record.entry.status)

@@ -1,0 +1,212 @@
+"""From an edit that a user wrote to a record that the engine follows, or to an end that is told at once."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import attrs
+
+from omniedit.core.lifecycle import move, standing
+from omniedit.core.naming import DEFAULT_TEMPLATE, fallback_name, render
+from omniedit.core.preflight import refuse_edit
+from omniedit.core.resume import Plan, plan
+from omniedit.errors import InvalidEdit, OmniEditError
+from omniedit.flow.booking import uncertain
+from omniedit.flow.engine import Engine
+from omniedit.flow.record import OnUncertain, Record, Run, commit
+from omniedit.journal.base import NameTaken
+from omniedit.models import Answer, Edit, Entry, Outcome, Status
+
+__all__ = ["Admission", "Placing"]
+
+_log = logging.getLogger("omniedit.batch")
+
+
+@attrs.frozen
+class Placing:
+    """Where results go and how they are named."""
+
+    folder: Path
+    template: str = DEFAULT_TEMPLATE
+    fixed: Path | None = None
+    """The one place of the one result, instead of a name in the folder."""
+
+    def target(self, edit: Edit, index: int | None) -> Path:
+        """The path of an edit's result.
+
+        Raises:
+            InvalidEdit: the name is wrong.
+        """
+        return self.fixed or self.folder / render(self.template, edit, index)
+
+    def other(self, edit: Edit, target: Path) -> Path | None:
+        """Another name for an edit whose name another edit holds; None when the user chose that name."""
+        if self.fixed is not None or edit.name is not None or self.template != DEFAULT_TEMPLATE:
+            return None
+        return self.folder / fallback_name(target.name, edit)
+
+    def moved(self, entry: Entry) -> Entry:
+        """A remembered entry, in the folder as it is called now."""
+        if self.fixed is not None:
+            same = str(self.fixed) == entry.target
+            return entry if same else attrs.evolve(entry, target=str(self.fixed), path=None, sha256=None, size=None)
+        target = str(self.folder / Path(entry.target).name)
+        if target == entry.target:
+            return entry
+        path = None if entry.path is None else str(self.folder / Path(entry.path).name)
+        return attrs.evolve(entry, target=target, path=path)
+
+
+class Admission:
+    """Lets edits into one run.
+
+    Args:
+        engine: follows them.
+        run: what they have in common.
+        placing: where results go.
+        local_service: the service is on this machine, so that private addresses are fine.
+        on_refused: takes edits that end here, before anything is written down, and why.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        run: Run,
+        placing: Placing,
+        *,
+        local_service: bool,
+        on_refused: Callable[[Edit, InvalidEdit], None],
+    ) -> None:
+        self._engine = engine
+        self._run = run
+        self._placing = placing
+        self._local_service = local_service
+        self._on_refused = on_refused
+
+    async def admit(self, edits: Sequence[tuple[int, Edit]]) -> None:
+        """Check edits, write the new ones down, and let the engine have what is to be worked on.
+
+        Raises:
+            JournalError: nothing more can be remembered.
+        """
+        proposals = [entry for index, edit in edits if (entry := self._propose(edit, index)) is not None]
+        for proposal, held in zip(proposals, await self._run.journal.admit(proposals), strict=True):
+            entry = await self._renamed(proposal) if isinstance(held, NameTaken) else held
+            if entry is not None:
+                await self.take(entry)
+
+    def _propose(self, edit: Edit, index: int) -> Entry | None:
+        try:
+            refuse_edit(edit, local_service=self._local_service)
+            target = self._placing.target(edit, index)
+        except InvalidEdit as error:
+            self._on_refused(edit, error)
+            return None
+        return Entry(edit, str(target), Status.queued, self._engine.clock.utcnow())
+
+    async def _renamed(self, proposal: Entry) -> Entry | None:
+        """Another edit of this journal holds the name."""
+        other = self._placing.other(proposal.edit, Path(proposal.target))
+        if other is not None:
+            (held,) = await self._run.journal.admit([attrs.evolve(proposal, target=str(other))])
+            if isinstance(held, Entry):
+                return held
+        name = Path(proposal.target).name
+        error = InvalidEdit(
+            f"two edits want the name {name}",
+            field="name",
+            code="name_taken",
+            mend="give each its own name, or use {key8} or {index} in the name template",
+        )
+        self._on_refused(proposal.edit, error)
+        return None
+
+    async def take(self, entry: Entry) -> None:
+        """Go on with an edit where the journal says it stands.
+
+        Raises:
+            JournalError: nothing more can be remembered.
+        """
+        run = self._run
+        if self._engine.live(run.journal, entry.key) is not None:
+            return
+        record = Record(self._placing.moved(entry), run, self._engine.clock.monotonic())
+        match plan(entry, replay=run.on_uncertain == OnUncertain.replay, retry_failed=run.retry_failed):
+            case Plan.submit:
+                await self._submit(record)
+            case Plan.resubmit:
+                await self._submit(record, reopen=True)
+            case Plan.look_again:
+                record.entry = attrs.evolve(record.entry, link=None, renewals=0)
+                self._start(record)
+            case Plan.check:
+                await self._check(record)
+            case Plan.orphan:
+                await self._orphan(record)
+            case Plan.hold | Plan.skip:
+                self._tell_and_end(record)
+            case Plan.follow | Plan.fetch | Plan.replay:
+                self._start(record)
+
+    def _start(self, record: Record) -> None:
+        record.tell([standing(record.entry, self._engine.clock.utcnow())])
+        self._engine.start(record)
+
+    def _tell_and_end(self, record: Record, error: OmniEditError | None = None) -> None:
+        change = standing(record.entry, self._engine.clock.utcnow(), error=error)
+        record.tell([change])
+        record.run.listener.ended(record, change.error)
+
+    async def _submit(self, record: Record, *, reopen: bool = False) -> None:
+        now = self._engine.clock.utcnow()
+        fresh = attrs.evolve(record.entry, nonce=None, video_url=None, callback_url=None)
+        if reopen:
+            record.entry = move(fresh, Status.queued, now, reopening=True, task_id=None, submitted_at=None).entry
+        else:
+            record.entry = attrs.evolve(fresh, status=Status.queued)
+        record.tell([standing(record.entry, now)])
+        if not self._run.overwrite and _exists(record.entry.target):
+            await self._refuse_existing(record)
+        else:
+            self._engine.start(record)
+
+    async def _refuse_existing(self, record: Record) -> None:
+        error = InvalidEdit(
+            f"{record.entry.target} exists",
+            field="save_to",
+            code="output_exists",
+            mend="it is kept; use --overwrite to replace it, or save elsewhere",
+        )
+        await commit(record, move(record.entry, Status.rejected, self._engine.clock.utcnow(), error=error))
+        self._run.listener.ended(record, error)
+
+    async def _check(self, record: Record) -> None:
+        """A saved file that is gone or changed is fetched again, as long as its link lives."""
+        entry = record.entry
+        known = entry.path and entry.sha256 and entry.size is not None
+        if known and await self._engine.intact(entry.path or "", entry.sha256 or "", entry.size or 0):
+            self._tell_and_end(record)
+            return
+        _log.warning("batch.file_missing path=%s task_id=%s: fetching it again", entry.path, entry.task_id)
+        self._start(record)
+
+    async def _orphan(self, record: Record) -> None:
+        now = self._engine.clock.utcnow()
+        reason = "the program ended before the answer came"
+        error = uncertain(record.entry, reason)
+        step = move(record.entry, Status.uncertain, now, error=error)
+        answer = Answer(record.entry.nonce or "", Outcome.unknown, now, detail=reason)
+        await self._run.journal.answer(answer, step.entry)
+        record.entry = step.entry
+        if self._run.on_uncertain == OnUncertain.replay:
+            self._start(record)
+        else:
+            self._tell_and_end(record, error)
+
+
+def _exists(target: str) -> bool:
+    """Whether anything, a dead symbolic link too, has this name: a lookup of microseconds, not worth a thread."""
+    return os.path.lexists(target)

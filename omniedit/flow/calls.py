@@ -1,0 +1,156 @@
+"""The bare calls: one paid request, a task followed without a journal, one result saved."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from omniedit.api import wire
+from omniedit.api.client import Door
+from omniedit.api.gate import Gate, Lane
+from omniedit.changes import Change, Saved
+from omniedit.clock import Clock
+from omniedit.core.certainty import Accepted, Refused, judge
+from omniedit.core.lifecycle import observe, standing
+from omniedit.core.polling import Belief, Look, Patience
+from omniedit.errors import (
+    AuthenticationFailed,
+    InvalidRequest,
+    LinkExpired,
+    ServiceError,
+    SubmissionUncertain,
+    TaskOverdue,
+    TransportFailed,
+    UnexpectedReply,
+)
+from omniedit.flow.asking import ask
+from omniedit.media.download import Downloader
+from omniedit.models import DEFAULT_MODEL, Edit, Entry, Intent, Reply, Status, Task
+
+__all__ = ["Calls"]
+
+_MOST_MISSES = 10  # looks in a row without an answer
+_LONGEST_PAUSE = 60.0  # seconds
+
+
+class Calls:
+    """The service's calls, through the gate, without memory."""
+
+    def __init__(self, door: Door, gate: Gate, downloader: Downloader, clock: Clock, patience: Patience) -> None:
+        self._door = door
+        self._gate = gate
+        self._downloader = downloader
+        self._clock = clock
+        self._patience = patience
+
+    async def submit(self, intent: Intent) -> Task:
+        """Send one paid request.
+
+        Raises:
+            ServiceError, TransportFailed: refused for certain; nothing is billed.
+            SubmissionUncertain: nobody knows.
+        """
+        with await self._gate.enter(Lane.SUBMIT) as turn:
+            try:
+                reply = await self._door.submit(intent)
+            except TransportFailed as error:
+                if not error.sent:
+                    raise
+                raise _uncertain(intent, error.message) from error
+            match judge(wire.answered(reply)):
+                case Accepted(task_id=task_id):
+                    turn.accepted(reply.headers)
+                    return _task_in(reply, task_id)
+                case Refused(waits=waits):
+                    turn.refused(reply.headers) if waits else turn.answered(reply.headers)
+                    raise wire.refusal(reply, "submitting the edit", idempotency_key=intent.nonce)
+                case unknown:
+                    turn.answered(reply.headers)
+                    raise _uncertain(intent, unknown.reason)
+
+    async def task(self, task_id: str) -> Task:
+        """Look at one task, once."""
+        return wire.read_task(await ask(self._gate, self._door, wire.look(task_id)), task_id=task_id)
+
+    async def watch(self, task_id: str) -> AsyncIterator[Change]:
+        """Changes of one task up to its end; the edit in them has no source and no prompt, which nobody here knows."""
+        belief, began = Belief(), self._clock.monotonic()
+        now = self._clock.utcnow()
+        task = await self._patiently(task_id)
+        entry = Entry(_unknown_edit(task), "", Status.pending, now, task_id=task_id, submitted_at=task.created or now)
+        yield standing(entry, now, task.progress)
+        progress = 0
+        while True:
+            step = observe(entry, progress, task, self._clock.utcnow())
+            entry, progress = step.entry, max(progress, task.progress)
+            for change in step.changes:
+                yield change
+            if entry.status.terminal or entry.status == Status.completed:
+                return
+            elapsed = self._clock.monotonic() - began
+            if elapsed >= self._patience.overall:
+                raise TaskOverdue(f"the task is still {entry.status} after {elapsed:.0f} s", task_id=task_id)
+            look = Look(elapsed, task.estimated_time, task.progress)
+            await self._clock.sleep(max(min(belief.first_look(None), belief.next_look(look)) - elapsed, 1.0))
+            task = await self._patiently(task_id)
+
+    async def _patiently(self, task_id: str) -> Task:
+        """One look that is repeated while nothing is wrong but the weather."""
+        misses = 0
+        while True:
+            try:
+                return await self.task(task_id)
+            except (AuthenticationFailed, InvalidRequest):
+                raise
+            except (ServiceError, TransportFailed):
+                misses += 1
+                if misses >= _MOST_MISSES:
+                    raise
+            await self._clock.sleep(min(0.5 * 2.0**misses, _LONGEST_PAUSE))
+
+    async def save(self, task: Task, target: Path, *, overwrite: bool) -> Saved:
+        """Save the result of a completed task, with one look for a fresh link when there is none or a dead one.
+
+        Raises:
+            LinkExpired, DownloadFailed: it could not be saved.
+        """
+        began = self._clock.monotonic()
+        if not task.results:
+            task = await self._with_result(task)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            done = await self._downloader.download(task.results[0], target, task_id=task.id, overwrite=overwrite)
+        except LinkExpired:
+            task = await self._with_result(task)
+            done = await self._downloader.download(task.results[0], target, task_id=task.id, overwrite=overwrite)
+        elapsed = self._clock.monotonic() - began
+        return Saved(_unknown_edit(task), done.path, task.id, done.sha256, done.size, task.credits, elapsed)
+
+    async def _with_result(self, task: Task) -> Task:
+        fresh = await self.task(task.id)
+        if not fresh.results:
+            raise LinkExpired(
+                f"the task is {fresh.status} and names no result",
+                task_id=task.id,
+                mend="watch it until it is completed",
+            )
+        return fresh
+
+
+def _unknown_edit(task: Task) -> Edit:
+    return Edit("", "", model=task.model or DEFAULT_MODEL)
+
+
+def _task_in(reply: Reply, task_id: str) -> Task:
+    try:
+        return wire.read_task(reply, task_id=task_id)
+    except UnexpectedReply:
+        return Task(task_id, Status.pending)
+
+
+def _uncertain(intent: Intent, reason: str) -> SubmissionUncertain:
+    return SubmissionUncertain(
+        f"nobody knows whether the edit of {intent.edit.source} was accepted: {reason}",
+        mend="look into the account's task list before submitting it again",
+        idempotency_key=intent.nonce,
+    )

@@ -1,0 +1,403 @@
+"""The client: one key's way to the service, and everything that shares it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Never, Self, TypeVar
+
+from omniedit.api import wire
+from omniedit.api.client import Door, Timeouts
+from omniedit.api.gate import Gate, shared_gate
+from omniedit.changes import Change, Saved
+from omniedit.clock import Clock, SystemClock
+from omniedit.codecs import Balance
+from omniedit.core.naming import DEFAULT_TEMPLATE, check_template
+from omniedit.core.polling import Patience
+from omniedit.core.preflight import refuse_edit
+from omniedit.errors import ConfigurationError
+from omniedit.flow.admission import Placing
+from omniedit.flow.asking import ask
+from omniedit.flow.batch import Batch, BatchSettings
+from omniedit.flow.calls import Calls
+from omniedit.flow.edit import EditRun
+from omniedit.flow.engine import Engine, EngineStatistics
+from omniedit.flow.settings import (
+    check_limits,
+    find_base_url,
+    find_files_url,
+    find_key,
+    read_on_uncertain,
+    read_placing,
+)
+from omniedit.flow.sources import Host, ServiceFiles, Sources
+from omniedit.flow.submitting import new_nonce
+from omniedit.journal.opening import open_journal
+from omniedit.media.download import Downloader
+from omniedit.models import DEFAULT_MODEL, Edit, Intent, MediaFacts, Task
+
+if TYPE_CHECKING:
+    import ssl
+
+    from omniedit.journal.base import Journal
+
+__all__ = ["Client"]
+
+T = TypeVar("T")
+_DOWNLOADS = 8
+_GRACE = 15.0  # seconds
+
+
+class Client:
+    """A client of the video editing service.
+
+    Use it as `async with Client() as client:`. It belongs to one event loop. Leaving the block books the paid
+    requests that are just leaving (at most `grace` seconds), stops everything else and closes files and connections.
+
+    Args:
+        api_key: the service's key; from `EVOLINK_API_KEY` when not given. It is sent to `base_url` and `files_url`
+            only, and stands in no repr, log, error or journal.
+        base_url: the API's origin; from `EVOLINK_BASE_URL`, else the service's own.
+        files_url: the file API's origin; from `EVOLINK_FILES_BASE_URL`, else the service's own, or `base_url` when
+            that is on this machine.
+        journal: a path, or a `Journal`. Without one the library remembers in memory only: ids of paid tasks die with
+            the process.
+        max_in_flight: most unfinished tasks at once; learned from the service's refusals when not given.
+        max_rate: most submits per second; learned when not given.
+        on_uncertain: what to do when nobody knows whether a paid request was accepted: `hold` it for the user, or
+            `replay` it with the same `Idempotency-Key` and body.
+        host: where local files are put so that the service can fetch them; the service's own file storage when not
+            given.
+        preflight: look at clips before they are submitted.
+        overwrite: replace outputs that exist.
+        max_downloads: downloads at once.
+        limit_rate: bytes per second over all downloads.
+        task_timeout: seconds after which an unfinished task is no longer watched (`TaskOverdue`, resumable).
+        grace: seconds that a cancelled paid request is waited for.
+        callback_base: public https address of a callback receiver; each edit gets an unguessable path below it.
+        timeouts: bounds on single requests.
+        ssl_context: certificates to trust instead of the system's.
+        clock: time; a fake one in tests.
+
+    Raises:
+        ConfigurationError: no key, or an address that would send the key in the clear.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        base_url: str | None = None,
+        files_url: str | None = None,
+        journal: str | os.PathLike[str] | Journal | None = None,
+        max_in_flight: int | None = None,
+        max_rate: float | None = None,
+        on_uncertain: Literal["hold", "replay"] = "hold",
+        host: Host | None = None,
+        preflight: bool = True,
+        overwrite: bool = False,
+        max_downloads: int = _DOWNLOADS,
+        limit_rate: float | None = None,
+        task_timeout: float = 6 * 3600.0,
+        grace: float = _GRACE,
+        callback_base: str | None = None,
+        timeouts: Timeouts | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        base = find_base_url(base_url)
+        self._door = Door(
+            find_key(api_key),
+            base_url=base,
+            files_url=find_files_url(files_url, base),
+            timeouts=timeouts,
+            ssl_context=ssl_context,
+        )
+        self._journal = open_journal(journal)
+        check_limits(max_in_flight, max_rate)
+        self._limits = (max_in_flight, max_rate)
+        self._on_uncertain = read_on_uncertain(on_uncertain)
+        self._overwrite = overwrite
+        self._grace = grace
+        self._downloads = max_downloads
+        self._patience = Patience(overall=task_timeout)
+        self._callback_base = None if callback_base is None else callback_base.rstrip("/")
+        self._clock = clock or SystemClock()
+        self._downloader = Downloader(
+            allow_private=self._door.local, limit_rate=limit_rate, tls=ssl_context, clock=self._clock
+        )
+        self._sources = Sources(
+            host or ServiceFiles(self._door.upload), preflight=preflight, local_service=self._door.local
+        )
+        self._gate: Gate | None = None
+        self._engine: Engine | None = None
+        self._journals: dict[int, asyncio.Task[Journal]] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._closed = False
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "open"
+        return f"<Client {self._door.base_url} {state}, {self._engine or 'idle'}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    # --- edits ----------------------------------------------------------------------------------------------------
+
+    def edit(
+        self,
+        source: str | os.PathLike[str] | Edit,
+        prompt: str | None = None,
+        *,
+        save_to: str | os.PathLike[str] | None = None,
+        overwrite: bool | None = None,
+        on_uncertain: Literal["hold", "replay"] | None = None,
+        callback_url: str | None = None,
+        model: str = DEFAULT_MODEL,
+        variant: int = 0,
+        **unsupported: Never,
+    ) -> EditRun:
+        """Edit one clip: await the result for a `Saved`, or iterate it for `Change`s.
+
+        Args:
+            source: an http(s) URL of an mp4 or the path of a local one, at most 10 s long; or a whole `Edit`.
+            prompt: what to change and what to keep.
+            save_to: path of the result, or a folder; the working folder when not given.
+            overwrite: replace a result that exists; the client's setting when not given.
+            on_uncertain: as for the client.
+            callback_url: as for `Edit`, like `model` and `variant`.
+
+        Raises (from the await):
+            InvalidEdit: the edit or the clip is wrong; nothing was sent.
+            AuthenticationFailed, AccessDenied, QuotaExhausted, RateLimited: the service refuses; nothing was accepted.
+            TransportFailed: the service cannot be reached; nothing was accepted.
+            SubmissionUncertain: nobody knows whether the paid request was accepted.
+            TaskFailed, TaskCancelled, TaskOverdue, LinkExpired, DownloadFailed: with the task's id.
+            JournalError: nothing can be remembered.
+        """
+        wish = (
+            source
+            if isinstance(source, Edit)
+            else Edit(source, prompt or "", callback_url=callback_url, model=model, variant=variant, **unsupported)
+        )
+        return EditRun(
+            self,
+            wish,
+            read_placing(save_to),
+            self._journal,
+            on_uncertain=self._on_uncertain if on_uncertain is None else read_on_uncertain(on_uncertain),
+            overwrite=self._overwrite if overwrite is None else overwrite,
+        )
+
+    def batch(
+        self,
+        edits: Iterable[Edit] | AsyncIterable[Edit],
+        *,
+        save_to: str | os.PathLike[str],
+        journal: str | os.PathLike[str] | Journal | None = None,
+        name: str = DEFAULT_TEMPLATE,
+        max_credits: float | None = None,
+        retry_failed: bool = False,
+        overwrite: bool | None = None,
+        on_uncertain: Literal["hold", "replay"] | None = None,
+    ) -> Batch:
+        """Edit many clips: await it for a `Summary`, or iterate it for `Change`s.
+
+        Args:
+            edits: any iterable or async iterable of `Edit`, of any length. The same edit twice is one edit, unless
+                `variant` differs.
+            save_to: the folder of the results; made when it is not there.
+            journal: a path or a `Journal`; the client's when not given. With the same journal the same call resumes.
+            name: template of the results' names: `{stem}`, `{key}`, `{key8}`, `{variant}`, `{name}`, `{index}`.
+            max_credits: stop submitting before the next edit would pass this many reserved credits, those of earlier
+                runs of the same journal included.
+            retry_failed: submit failed edits again where their code allows it.
+            overwrite: replace results that exist; the client's setting when not given.
+            on_uncertain: as for the client.
+
+        Raises:
+            InvalidEdit: the name template is wrong.
+        """
+        check_template(name)
+        settings = BatchSettings(
+            Placing(Path(save_to), name),
+            on_uncertain=self._on_uncertain if on_uncertain is None else read_on_uncertain(on_uncertain),
+            overwrite=self._overwrite if overwrite is None else overwrite,
+            retry_failed=retry_failed,
+            max_credits=max_credits,
+        )
+        return Batch(self, edits, self._journal if journal is None else open_journal(journal), settings)
+
+    # --- bare calls -----------------------------------------------------------------------------------------------
+
+    async def submit(self, edit: Edit) -> Task:
+        """Submit one edit and return its task: one paid request; nothing is watched, saved or journaled.
+
+        A cancelled call is waited for, at most for the client's grace, but its id is lost to the caller: use `edit`
+        with a journal where that matters.
+
+        Raises:
+            InvalidEdit: the edit or the clip is wrong; nothing was sent.
+            ServiceError, TransportFailed: refused for certain; nothing is billed.
+            SubmissionUncertain: nobody knows; `idempotency_key` names the request.
+        """
+        refuse_edit(edit, local_service=self.local)
+        clip = await self._sources.resolve(edit, await self.opened(self._journal))
+        intent = Intent(edit, clip.url, new_nonce(), edit.callback_url)
+        return await asyncio.shield(self._tracked(self._calls().submit(intent)))
+
+    async def task(self, task_id: str) -> Task:
+        """Look at one task, once.
+
+        Raises:
+            ServiceError: 404 for a task that is not there (`InvalidRequest`), and the other refusals.
+            TransportFailed: no answer.
+        """
+        return await self._calls().task(task_id)
+
+    def watch(self, task_id: str) -> AsyncIterator[Change]:
+        """Follow a task that somebody submitted: its changes up to `completed`, `failed` or `cancelled`.
+
+        The result is not saved: give the task's id to `download`. Breaking out, or cancelling, ends the looking.
+
+        Raises:
+            ServiceError, TransportFailed, TaskOverdue: while iterating.
+        """
+        return self._calls().watch(task_id)
+
+    async def download(
+        self, task: Task | str, save_to: str | os.PathLike[str], *, overwrite: bool | None = None
+    ) -> Saved:
+        """Save the result of a finished task, complete and verified, or not at all.
+
+        Args:
+            task: a completed task, or its id.
+            save_to: path of the result.
+            overwrite: replace a file that exists; the client's setting when not given.
+
+        Raises:
+            LinkExpired: no link, or a dead one, even after another look at the task.
+            DownloadFailed: what was fetched could not be saved.
+        """
+        found = await self._calls().task(task) if isinstance(task, str) else task
+        replace = self._overwrite if overwrite is None else overwrite
+        return await self._calls().save(found, Path(save_to), overwrite=replace)
+
+    async def credits(self) -> Balance:
+        """The balance of the key and of its account: free, and a good check of the key.
+
+        Raises:
+            ServiceError: the key is refused.
+            TransportFailed: no answer.
+        """
+        return wire.read_balance(await ask(self._entered(), self._door, wire.balance()))
+
+    async def check(self, source: str | os.PathLike[str]) -> MediaFacts:
+        """Preflight one clip: what it is, or why the service would not take it.
+
+        Raises:
+            PreflightFailed: with all reasons.
+        """
+        return await self._sources.check(os.fspath(source))
+
+    def statistics(self) -> EngineStatistics | None:
+        """What the client is doing now; None before it did anything."""
+        return self._engine.statistics() if self._engine is not None else None
+
+    def hint(self, nonce: str) -> bool:
+        """A callback named this nonce: look at its task now. False when it belongs to nobody here."""
+        return self._engine is not None and self._engine.hint(nonce)
+
+    async def close(self) -> None:
+        """Book what is being paid for, stop everything else, close files and connections. Safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._engine is not None:
+            await self._engine.close()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=self._grace)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        await self._downloader.close()
+        await self._sources.close()
+        await self._door.close()
+        for opening in self._journals.values():
+            if opening.done() and not opening.cancelled() and opening.exception() is None:
+                await opening.result().close()
+
+    # --- what runs need -------------------------------------------------------------------------------------------
+
+    @property
+    def local(self) -> bool:
+        """Whether the service is on this machine, as the sandbox is."""
+        return self._door.local
+
+    async def engine(self) -> Engine:
+        """The engine behind all edits of this client."""
+        if self._engine is None:
+            self._engine = Engine(
+                self._door,
+                self._entered(),
+                self._sources,
+                self._downloader,
+                self._clock,
+                patience=self._patience,
+                grace=self._grace,
+                downloads=self._downloads,
+                callback_of=self._callback_of if self._callback_base else None,
+                jitter=random.random,
+            )
+        return self._engine
+
+    async def opened(self, journal: Journal) -> Journal:
+        """A journal, opened for this service; it is closed with the client."""
+        opening = self._journals.get(id(journal))
+        if opening is None or (opening.done() and (opening.cancelled() or opening.exception() is not None)):
+            opening = asyncio.ensure_future(self._open(journal))
+            self._journals[id(journal)] = opening
+        return await asyncio.shield(opening)
+
+    def background(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        """A task that the client waits for when it is closed."""
+        return self._tracked(work)
+
+    async def _open(self, journal: Journal) -> Journal:
+        await journal.open(self._door.base_url)
+        return journal
+
+    def _entered(self) -> Gate:
+        if self._closed:
+            raise ConfigurationError("the client is closed", mend="use it inside `async with Client() as client:`")
+        if self._gate is None:
+            max_in_flight, max_rate = self._limits
+            self._gate = shared_gate(
+                self._door.base_url,
+                self._door.key_fingerprint,
+                max_rate=max_rate,
+                max_in_flight=max_in_flight,
+                clock=self._clock,
+            )
+        return self._gate
+
+    def _calls(self) -> Calls:
+        return Calls(self._door, self._entered(), self._downloader, self._clock, self._patience)
+
+    def _tracked(self, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _callback_of(self, nonce: str) -> str:
+        return f"{self._callback_base}/{nonce}"

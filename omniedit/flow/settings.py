@@ -1,0 +1,81 @@
+"""What a user gives a client, checked before anything is opened."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+from omniedit.api import wire
+from omniedit.errors import ConfigurationError
+from omniedit.flow.admission import Placing
+from omniedit.flow.record import OnUncertain
+
+__all__ = ["check_limits", "find_base_url", "find_files_url", "find_key", "read_on_uncertain", "read_placing"]
+
+_KEY_VARIABLE = "EVOLINK_API_KEY"
+_BASE_VARIABLE = "EVOLINK_BASE_URL"
+_FILES_VARIABLE = "EVOLINK_FILES_BASE_URL"
+
+
+def find_key(api_key: str | None) -> str:
+    """The key given, or the environment's.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    found = api_key or os.environ.get(_KEY_VARIABLE)
+    if not found:
+        raise ConfigurationError(
+            "no API key",
+            code="missing_key",
+            mend=f"set {_KEY_VARIABLE}, or give api_key= (--key-file on the command line)",
+        )
+    return found
+
+
+def find_base_url(base_url: str | None) -> str:
+    """The API's origin: given, from the environment, or the service's own."""
+    return base_url or os.environ.get(_BASE_VARIABLE) or wire.API_URL
+
+
+def find_files_url(files_url: str | None, base_url: str) -> str:
+    """The file API's origin; a service on this machine has its file API there too, never on the internet."""
+    found = files_url or os.environ.get(_FILES_VARIABLE)
+    return found or (base_url if wire.is_loopback(base_url) else wire.FILES_URL)
+
+
+def check_limits(max_in_flight: int | None, max_rate: float | None) -> None:
+    """Refuse limits that let nothing through.
+
+    Raises:
+        ConfigurationError: below one task, or no positive rate.
+    """
+    if max_in_flight is not None and max_in_flight < 1:
+        raise ConfigurationError(
+            f"max_in_flight={max_in_flight} lets nothing through", mend="1 or more, or leave it out"
+        )
+    if max_rate is not None and not 0 < max_rate < math.inf:
+        raise ConfigurationError(f"max_rate={max_rate} is no rate", mend="submits per second, above 0, or leave it out")
+
+
+def read_on_uncertain(text: str) -> OnUncertain:
+    """`hold` or `replay`.
+
+    Raises:
+        ConfigurationError: anything else.
+    """
+    try:
+        return OnUncertain(text)
+    except ValueError:
+        raise ConfigurationError(f"on_uncertain={text!r} is unknown", mend="hold or replay") from None
+
+
+def read_placing(save_to: str | os.PathLike[str] | None) -> Placing:
+    """Where one result goes: into a folder (it exists, or the path ends with a slash), or under one name."""
+    if save_to is None:
+        return Placing(Path())
+    text = os.fspath(save_to)
+    if text.endswith(("/", os.sep)) or Path(text).is_dir():
+        return Placing(Path(text))
+    return Placing(Path(text).parent, fixed=Path(text))
