@@ -98,7 +98,7 @@ class FunctionHost:
         """
         size = _size(path)
         try:
-            given = await self._function(Path(os.path.abspath(path)))
+            given = await self._function(_absolute(path))
         except OmniEditError:
             raise
         except Exception as error:
@@ -228,6 +228,11 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError as error:
         raise HostingFailed(f"{path}: cannot be read: {error.strerror}", mend="check the file") from None
+
+
+def _absolute(path: Path) -> Path:
+    """The same file, wherever the function changes to."""
+    return path.absolute()
 
 
 def _named(function: object) -> str:

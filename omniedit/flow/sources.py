@@ -19,14 +19,14 @@ import attrs
 from omniedit.clock import Clock, SystemClock
 from omniedit.core.preflight import is_url, refuse_clip
 from omniedit.errors import HostingFailed, PreflightFailed
-from omniedit.flow.hosts import Host, OnUpload
+from omniedit.flow.hosts import Host, OnUpload, ServiceFiles
 from omniedit.flow.sharing import Shared
 from omniedit.flow.submitting import Clip
 from omniedit.media.probe import probe_file, probe_url
 from omniedit.media.web import MediaWeb
 from omniedit.models import Edit, Hosted, MediaFacts
 
-__all__ = ["Sources", "UploadMemory"]
+__all__ = ["Host", "ServiceFiles", "Sources", "UploadMemory"]
 
 # A hosted copy must still live this long when a task is submitted: tasks wait in a queue before their clip is fetched.
 _LEAST_LIFE = timedelta(hours=1)
