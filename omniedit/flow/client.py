@@ -355,7 +355,7 @@ class Client:
                 patience=self._patience,
                 grace=self._grace,
                 downloads=self._downloads,
-                callback_of=self._callback_of if self._callback_base else None,
+                callback_base=self._callback_base,
                 jitter=random.random,
             )
         return self._engine
@@ -398,6 +398,3 @@ class Client:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-    def _callback_of(self, nonce: str) -> str:
-        return f"{self._callback_base}/{nonce}"

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import partial
+from hashlib import sha256
+from hmac import compare_digest
 from pathlib import Path
 
 import attrs
@@ -22,6 +25,7 @@ from omniedit.errors import ClientClosed, OmniEditError
 from omniedit.flow.fetching import Fetcher
 from omniedit.flow.record import Record
 from omniedit.flow.submitting import Resolver, Submitter
+from omniedit.flow.trust import CallbackTrust
 from omniedit.flow.watching import Watcher
 from omniedit.media.download import Downloader
 from omniedit.models import Status, Task
@@ -65,7 +69,7 @@ class Engine:
         patience: bounds on one task.
         grace: seconds that a cancelled paid request is waited for.
         downloads: downloads at once.
-        callback_of: makes the callback address from a nonce; None without callbacks.
+        callback_base: address below which the service calls; None without callbacks.
         jitter: numbers from 0 to 1.
     """
 
@@ -80,13 +84,13 @@ class Engine:
         patience: Patience,
         grace: float,
         downloads: int,
-        callback_of: Callable[[str], str] | None = None,
+        callback_base: str | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.gate = gate
         self.clock = clock
         self._live: dict[tuple[int, str], Record] = {}
-        self._by_nonce: dict[str, Record] = {}
+        self._by_nonce: dict[bytes, Record] = {}
         self._submitter = Submitter(
             door,
             gate,
@@ -94,7 +98,7 @@ class Engine:
             clock,
             jitter,
             grace=grace,
-            callback_of=callback_of,
+            callback_of=None if callback_base is None else partial(_callback_address, callback_base),
             on_accepted=self._accepted,
             on_ended=self._ended,
         )
@@ -104,7 +108,7 @@ class Engine:
             clock,
             belief=Belief(),
             patience=patience,
-            expects_callbacks=callback_of is not None,
+            trust=CallbackTrust(callback_base),
             on_completed=self._completed,
             on_ended=self._ended,
         )
@@ -144,6 +148,7 @@ class Engine:
         record.looked_at = record.accepted_at
         record.counted = True
         self.gate.adopt(1)
+        self._expect_call(record)
         self._watcher.add(record)
 
     async def intact(self, path: str, sha256: str, size: int) -> bool:
@@ -152,8 +157,8 @@ class Engine:
 
     def hint(self, nonce: str) -> bool:
         """A callback named this nonce: look at its task now. False when it belongs to nobody here."""
-        record = self._by_nonce.get(nonce)
-        if record is None:
+        record = self._by_nonce.get(_digest(nonce))
+        if record is None or not compare_digest(record.entry.nonce or "", nonce):
             return False
         self._watcher.look_now(record)
         return True
@@ -204,10 +209,13 @@ class Engine:
     # --- from stage to stage --------------------------------------------------------------------------------------
 
     def _accepted(self, record: Record, task: Task) -> None:
-        if record.entry.nonce is not None and record.entry.callback_url is not None:
-            self._by_nonce[record.entry.nonce] = record
+        self._expect_call(record)
         if not record.released:
             self._watcher.add(record, task)
+
+    def _expect_call(self, record: Record) -> None:
+        if record.entry.nonce is not None and record.entry.callback_url is not None:
+            self._by_nonce[_digest(record.entry.nonce)] = record
 
     def _completed(self, record: Record) -> None:
         if not record.released:
@@ -220,7 +228,7 @@ class Engine:
     def _forget(self, record: Record) -> bool:
         self._watcher.uncount(record)
         if record.entry.nonce is not None:
-            self._by_nonce.pop(record.entry.nonce, None)
+            self._by_nonce.pop(_digest(record.entry.nonce), None)
         return self._live.pop((id(record.run.journal), record.key), None) is not None
 
 
@@ -232,3 +240,12 @@ def _closed(record: Record) -> ClientClosed:
         idempotency_key=entry.nonce,
         mend="nothing paid is forgotten: run the same again with the same journal",
     )
+
+
+def _callback_address(base: str, nonce: str) -> str:
+    return f"{base}/{nonce}"
+
+
+def _digest(nonce: str) -> bytes:
+    """Looked up by digest, so that the time of a look-up says nothing about the nonces there are."""
+    return sha256(nonce.encode("utf-8", "replace")).digest()

@@ -95,6 +95,8 @@ class Record:
     """Looks, or submissions, in a row that brought nothing."""
     refused_since: float | None = None
     looks: int = 0
+    called_at: float | None = None
+    """When a callback last named this edit."""
     place: Place[Record] | None = None
     counted: bool = False
     """Whether the gate counts its task as unfinished."""

@@ -56,7 +56,7 @@ def check_limits(max_in_flight: int | None, max_rate: float | None) -> None:
             f"max_in_flight={max_in_flight} lets nothing through", mend="1 or more, or leave it out"
         )
     if max_rate is not None and not 0 < max_rate < math.inf:
-        raise ConfigurationError(f"max_rate={max_rate} is no rate", mend="submits per second, above 0, or leave it out")
+        raise ConfigurationError(f"max_rate={max_rate} is no rate", mend="submits per second, above 0")
 
 
 def read_on_uncertain(text: str) -> OnUncertain:

@@ -32,12 +32,14 @@ from omniedit.errors import (
 from omniedit.flow.asking import report
 from omniedit.flow.crew import Crew
 from omniedit.flow.record import Record, commit, linked
+from omniedit.flow.trust import CallbackTrust
 from omniedit.models import Status, Task
 
 __all__ = ["Watcher"]
 
 _log = logging.getLogger("omniedit.watch")
 _WORKERS = 32
+_HINT_PAUSE = 1.0  # seconds between two looks at one task that callbacks bring about
 _SOON = 0.2  # seconds: the shortest wait between two looks at one task
 _MOST_MISSING = 6  # looks in a row that find no such task: a new id may not be known everywhere at once
 _LONGEST_BACKOFF = 60.0  # seconds
@@ -55,7 +57,7 @@ class Watcher:
         clock: time.
         belief: learns how long tasks take.
         patience: bounds on one task, in seconds.
-        expects_callbacks: whether the service will call, so that looks are only a safety net.
+        trust: whether the service's calls come, so that looks are only a safety net.
         on_completed: takes records whose result can be fetched.
         on_ended: takes records that the engine is done with, and why.
     """
@@ -68,7 +70,7 @@ class Watcher:
         *,
         belief: Belief,
         patience: Patience,
-        expects_callbacks: bool,
+        trust: CallbackTrust,
         on_completed: Callable[[Record], None],
         on_ended: Callable[[Record, OmniEditError | None], None],
     ) -> None:
@@ -77,7 +79,7 @@ class Watcher:
         self._clock = clock
         self._belief = belief
         self._patience = patience
-        self._expects_callbacks = expects_callbacks
+        self._trust = trust
         self._on_completed = on_completed
         self._on_ended = on_ended
         self._due: DueQueue[Record] = DueQueue()
@@ -106,13 +108,18 @@ class Watcher:
         if task is None or task.status.terminal or task.status == Status.completed:
             self._park(record, now)
         else:
-            first = self._belief.first_look(record.estimate, callback_expected=self._expects_callbacks)
+            first = self._belief.first_look(record.estimate, callback_expected=self._trust.expects(record))
             self._park(record, now + max(first, _SOON))
 
     def look_now(self, record: Record) -> None:
-        """Something, such as a callback, says that a look is worth it."""
+        """A callback says that a look is worth it. A storm of them brings no more than one look a second."""
+        now = self._clock.monotonic()
+        if record.called_at is not None and now - record.called_at < _HINT_PAUSE:
+            return
+        record.called_at = now
+        self._trust.came()
         if record.place is not None:
-            record.place = self._due.reschedule(record.place, self._clock.monotonic())
+            record.place = self._due.reschedule(record.place, now)
             self._arm()
 
     def release(self, record: Record) -> None:
@@ -251,7 +258,11 @@ class Watcher:
 
     def _learn(self, record: Record, now: float, *, fresh: bool) -> None:
         self.ended += 1
-        self.lag += (now - record.looked_at) / 2
+        called = record.called_at is not None
+        self.lag += now - record.called_at if record.called_at is not None else (now - record.looked_at) / 2
+        if fresh and self._trust.expects(record, learning=True):
+            self._belief.callback(came=called)
+            self._trust.ended(called=called)
         if fresh and record.accepted_at:
             lower, upper = record.looked_at - record.accepted_at, now - record.accepted_at
             self._belief.finished(record.estimate, lower, upper, record.readings)
@@ -272,11 +283,12 @@ class Watcher:
             elapsed=max(now - record.accepted_at, 0.0),
             estimate=record.estimate,
             progress=task.progress,
-            callback_expected=self._expects_callbacks,
+            callback_expected=self._trust.expects(record),
         )
         record.readings = keep_reading(record.readings, look)
+        called_meanwhile = record.called_at is not None and record.called_at >= record.looked_at
         record.looked_at = now
-        after = self._belief.next_look(look) - look.elapsed
+        after = _SOON if called_meanwhile else self._belief.next_look(look) - look.elapsed
         self._park(record, now + max(after, _SOON))
 
     def _deadline(self, record: Record, now: float) -> float:

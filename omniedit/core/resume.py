@@ -1,0 +1,66 @@
+"""What to do with an edit that a journal knows already.
+
+Rules of this room (`core`): pure and synchronous; no I/O, no clock, no randomness; a decision goes out as a value.
+
+Rules of this file: what is saved is checked and skipped, what was accepted is followed, what was refused is tried
+again, what is uncertain is held unless a replay was asked for, and what failed stays failed unless a retry was asked
+for and its code allows one. An intent without an answer is uncertain: the process died in between.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from omniedit.core.lifecycle import may_retry
+from omniedit.models import Entry, Status
+
+__all__ = ["Plan", "plan"]
+
+
+class Plan(Enum):
+    """The next thing to do with an edit."""
+
+    submit = "submit"
+    resubmit = "resubmit"
+    """Submit again what ended: a refused, or a failed one."""
+    follow = "follow"
+    fetch = "fetch"
+    look_again = "look_again"
+    """Its link was dead: ask once more for a fresh one."""
+    check = "check"
+    """See whether the saved file is still there."""
+    orphan = "orphan"
+    """The process died between the intent and the answer: make it uncertain first."""
+    replay = "replay"
+    hold = "hold"
+    """Uncertain: show it, and do nothing."""
+    skip = "skip"
+
+
+def plan(entry: Entry, *, replay: bool, retry_failed: bool) -> Plan:
+    """Decide what to do with an edit.
+
+    Args:
+        entry: the edit as the journal has it.
+        replay: repeat uncertain requests with the same key.
+        retry_failed: submit failed ones again where their code allows it.
+    """
+    match entry.status:
+        case Status.queued | Status.uploading:
+            return Plan.submit
+        case Status.submitting:
+            return Plan.orphan
+        case Status.uncertain:
+            return Plan.replay if replay else Plan.hold
+        case Status.completed | Status.downloading:
+            return Plan.fetch
+        case Status.saved:
+            return Plan.check
+        case Status.expired:
+            return Plan.look_again
+        case Status.rejected:
+            return Plan.resubmit
+        case Status.failed | Status.cancelled:
+            return Plan.resubmit if retry_failed and may_retry(entry) else Plan.skip
+        case _:
+            return Plan.follow
