@@ -13,6 +13,8 @@ from collections.abc import Iterator
 
 import attrs
 
+from omniedit.errors import OmniEditError
+
 __all__ = [
     "Box",
     "Broken",
@@ -36,8 +38,8 @@ _UNKNOWN_64 = 0xFFFF_FFFF_FFFF_FFFF
 _MOST_ENTRIES = 65_536
 
 
-class Broken(ValueError):
-    """The bytes are not what the format says; the text goes to the user."""
+class Broken(OmniEditError):
+    """The bytes are not what the format says. It never leaves this room: the walk turns it into a reason."""
 
 
 @attrs.frozen

@@ -21,11 +21,11 @@ from omniedit.core.addresses import Reach, reach_of_host
 from omniedit.errors import DownloadFailed, LinkExpired
 
 __all__ = [
+    "Failure",
+    "Fetch",
     "MOST_REDIRECTS",
     "MOST_SIZE",
     "NEAR_DEADLINE",
-    "Failure",
-    "Fetch",
     "Part",
     "Receive",
     "Retry",

@@ -8,12 +8,13 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import DefaultResolver
 
 from omniedit.core.addresses import forbidden
+from omniedit.errors import OmniEditError
 
 __all__ = ["GuardedResolver", "UnsafeAddressError"]
 
 
-class UnsafeAddressError(OSError):
-    """A name leads to an address that nothing may be fetched from. It reaches no user in this form."""
+class UnsafeAddressError(OmniEditError, OSError):
+    """A name leads to an address that nothing may be fetched from. An `OSError`, as the connector expects."""
 
 
 class GuardedResolver(AbstractResolver):

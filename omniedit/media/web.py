@@ -15,6 +15,7 @@ import aiohttp
 from yarl import URL
 
 from omniedit.core.transfer import Failure, follow, refuse_url, stalled
+from omniedit.errors import TransportFailed
 from omniedit.media.limits import HostSlots
 from omniedit.media.resolver import GuardedResolver, UnsafeAddressError
 
@@ -26,11 +27,11 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _STREAM_BUFFER = 256 * 1024
 
 
-class FetchError(Exception):
-    """A GET that brought no answer worth reading; it is turned into a `Failure` or an error of the library."""
+class FetchError(TransportFailed):
+    """A GET that brought no answer worth reading. Downloads and probes turn it into what it means for them."""
 
     def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.message)
+        super().__init__(failure.message, code=failure.code)
         self.failure = failure
 
 
