@@ -34,6 +34,7 @@ from omniedit.errors import (
 from omniedit.flow.booking import Bookkeeper
 from omniedit.flow.crew import Crew
 from omniedit.flow.record import Record, commit
+from omniedit.journal.base import Journal
 from omniedit.models import Edit, Entry, Intent, Reply, Status, Task
 
 __all__ = ["Clip", "Resolver", "Submitter"]
@@ -54,7 +55,9 @@ class Clip:
 class Resolver(Protocol):
     """Checks a source and makes it reachable."""
 
-    async def resolve(self, edit: Edit, *, on_upload: Callable[[int, int], None] | None = None) -> Clip:
+    async def resolve(
+        self, edit: Edit, memory: Journal | None = None, *, on_upload: Callable[[int, int], None] | None = None
+    ) -> Clip:
         """The clip behind an edit; raises `InvalidEdit`, `HostingFailed` or `TransportFailed`."""
         ...
 
@@ -169,7 +172,7 @@ class Submitter:
             if tell is not None:
                 tell(record, sent, size)
 
-        clip = await self._resolver.resolve(entry.edit, on_upload=on_upload)
+        clip = await self._resolver.resolve(entry.edit, record.run.journal, on_upload=on_upload)
         record.seconds = clip.seconds
         return clip
 
