@@ -25,7 +25,7 @@ _CACHE = 8 * 1024
 # Checkpoints are made between groups, see `writing`; this bound in pages only holds if they fail.
 _LATEST_CHECKPOINT = 16_384
 # Another program may look into the file with SQLite's own tools for a moment. Seconds.
-_PATIENCE = 5.0
+_PATIENCE = 2.0
 
 # Primary result codes of SQLite (https://www.sqlite.org/rescode.html): code, what it means, how to mend it.
 _REASONS = {
@@ -112,6 +112,8 @@ def read_only(path: Path) -> Generator[sqlite3.Connection]:
             version = _version(path, connection)
         except sqlite3.Error as error:
             raise journal_error(path, error) from error
+        if not version:
+            raise JournalError(f"{path} is empty: no journal was begun in it", mend="check the path")
         if version != len(migrations("sqlite")):
             raise JournalError(
                 f"the journal {path} was made by an older version", mend="run its batch once to bring it up to date"

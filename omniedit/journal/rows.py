@@ -86,7 +86,7 @@ def from_micros(count: int | None) -> datetime | None:
 
 
 def pack(word: str) -> str | bytes:
-    """Half the bytes for text made of lower-case hexadecimal digits."""
+    """Half the bytes for a word made of lower-case hexadecimal digits; any other stays as it is."""
     return bytes.fromhex(word) if _HEXADECIMAL.fullmatch(word) else word
 
 

@@ -114,11 +114,17 @@ class Worker(Generic[S]):
         if self._loop is None:
             self._stopping = True
             return
-        try:
-            await self._wait_for_callers()
-        finally:
-            self._end_queue()
-        if asyncio.get_running_loop() is self._loop:
+        at_home = asyncio.get_running_loop() is self._loop
+        if not self._stopping:
+            self._stopping = True
+            try:
+                if at_home:
+                    # Whoever waits for room is served in order: those who came before get it first.
+                    await self._room.acquire()
+            finally:
+                self._last_call_made = True
+                self._queue.put(None)
+        if at_home:
             await self._ended.wait()
         self._thread.join()
 
@@ -132,17 +138,6 @@ class Worker(Generic[S]):
             raise JournalError(
                 "the journal was opened on another event loop", mend="open and use a journal inside one asyncio.run"
             )
-
-    async def _wait_for_callers(self) -> None:
-        """Callers that wait for room come first: whoever waits for room is served in order."""
-        if not self._stopping and asyncio.get_running_loop() is self._loop:
-            self._stopping = True
-            await self._room.acquire()
-
-    def _end_queue(self) -> None:
-        if not self._last_call_made:
-            self._stopping = self._last_call_made = True
-            self._queue.put(None)
 
     def _main(self) -> None:
         try:

@@ -1,0 +1,94 @@
+"""Reading a journal from outside: while a batch writes, after a crash, and where there is none."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import attrs
+import pytest
+
+from omniedit.errors import JournalError
+from omniedit.journal import SqliteJournal, SqliteReader
+from omniedit.journal.specimens import ORIGIN, all_of, new_entry
+from omniedit.models import Status
+
+WRITER = Path(__file__).with_name("writing_process.py")
+
+
+async def test_reader_sees_what_another_process_has_committed(tmp_path: Path) -> None:
+    """Again and again, never less than before; and after the writer was killed too."""
+    path = tmp_path / "journal.db"
+    totals: list[int] = []
+    with subprocess.Popen([sys.executable, WRITER, path, "0"], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        try:
+            for _ in range(10):
+                process.stdout.readline()
+                reader = SqliteReader(path)
+                totals.append(sum((await reader.counts()).statuses.values()))
+                assert len(await all_of(reader.entries())) >= totals[-1]
+                await reader.close()
+        finally:
+            process.kill()
+    assert totals == sorted(totals)
+    assert totals[-1] > totals[0]
+    reader = SqliteReader(path)
+    assert sum((await reader.counts()).statuses.values()) >= totals[-1]
+    await reader.close()
+
+
+async def test_reader_does_not_lock_the_writer_out(tmp_path: Path) -> None:
+    """A reader in the middle of its pages, and one of SQLite's own, while the journal is written and closed."""
+    path = tmp_path / "journal.db"
+    journal = SqliteJournal(path)
+    await journal.open(ORIGIN)
+    await journal.admit([new_entry(number) for number in range(600)])
+    reader = SqliteReader(path)
+    pages = aiter(reader.entries())
+    await anext(pages)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN")
+        connection.execute("SELECT * FROM entry").fetchone()
+        await asyncio.gather(*(journal.write(attrs.evolve(new_entry(n), status=Status.saved)) for n in range(600)))
+        await journal.close()
+        assert connection.execute("SELECT count(*) FROM state WHERE is_open").fetchone() == (600,)
+    assert len([entry async for entry in pages]) == 599
+    assert (await reader.counts()).statuses == {Status.saved: 600}
+    await reader.close()
+
+
+async def test_reading_changes_nothing(tmp_path: Path) -> None:
+    """A reader makes no journal where there is none, and cannot write where there is one."""
+    reader = SqliteReader(tmp_path / "journal.db")
+    with pytest.raises(JournalError, match="there is no journal at"):
+        await reader.counts()
+    with pytest.raises(JournalError, match="there is no journal at"):
+        await reader.entry("0" * 32)
+    await reader.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"\0\0\0\x20ftypisom" * 1000], ids=["empty", "clip"])
+async def test_reader_says_what_is_no_journal(content: bytes, tmp_path: Path) -> None:
+    """A file that is something else, or nothing yet."""
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(content)
+    reader = SqliteReader(path)
+    with pytest.raises(JournalError, match=r"clip\.mp4"):
+        await reader.counts()
+    await reader.close()
+    assert path.read_bytes() == content
+
+
+async def test_closed_reader_stays_closed(tmp_path: Path) -> None:
+    """Closing twice is allowed, also when nothing was ever read."""
+    reader = SqliteReader(tmp_path / "journal.db")
+    await reader.close()
+    await reader.close()
+    with pytest.raises(JournalError, match="not open"):
+        await reader.counts()
