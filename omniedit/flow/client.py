@@ -26,6 +26,7 @@ from omniedit.flow.batch import Batch, BatchSettings
 from omniedit.flow.calls import Calls
 from omniedit.flow.edit import EditRun
 from omniedit.flow.engine import Engine, EngineStatistics
+from omniedit.flow.journals import Journals
 from omniedit.flow.settings import (
     check_limits,
     find_base_url,
@@ -135,7 +136,7 @@ class Client:
         )
         self._gate: Gate | None = None
         self._engine: Engine | None = None
-        self._journals: dict[int, asyncio.Task[Journal]] = {}
+        self._journals = Journals(self._door.base_url, self.hint if callback_base else None)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False
 
@@ -332,9 +333,7 @@ class Client:
         await self._downloader.close()
         await self._sources.close()
         await self._door.close()
-        for opening in self._journals.values():
-            if opening.done() and not opening.cancelled() and opening.exception() is None:
-                await opening.result().close()
+        await self._journals.close()
 
     # --- what runs need -------------------------------------------------------------------------------------------
 
@@ -362,19 +361,11 @@ class Client:
 
     async def opened(self, journal: Journal) -> Journal:
         """A journal, opened for this service; it is closed with the client."""
-        opening = self._journals.get(id(journal))
-        if opening is None or (opening.done() and (opening.cancelled() or opening.exception() is not None)):
-            opening = asyncio.ensure_future(self._open(journal))
-            self._journals[id(journal)] = opening
-        return await asyncio.shield(opening)
+        return await self._journals.opened(journal)
 
     def background(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         """A task that the client waits for when it is closed."""
         return self._tracked(work)
-
-    async def _open(self, journal: Journal) -> Journal:
-        await journal.open(self._door.base_url)
-        return journal
 
     def _entered(self) -> Gate:
         if self._closed:

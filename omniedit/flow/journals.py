@@ -1,0 +1,59 @@
+"""The journals of one client: each opened once, closed with the client, and read along for hints while it is open."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from omniedit.flow.receiver import Spool, spool_beside
+from omniedit.journal.base import Journal
+from omniedit.journal.sqlite import SqliteJournal
+
+__all__ = ["Journals"]
+
+
+class Journals:
+    """Opens journals for one service.
+
+    Args:
+        origin: the service's origin; a journal of another one is refused.
+        hint: takes the nonces that a receiver process leaves beside a journal file; None without callbacks.
+    """
+
+    def __init__(self, origin: str, hint: Callable[[str], bool] | None) -> None:
+        self._origin = origin
+        self._hint = hint
+        self._opening: dict[int, asyncio.Task[Journal]] = {}
+        self._following: list[asyncio.Task[None]] = []
+
+    async def opened(self, journal: Journal) -> Journal:
+        """The journal, opened. Cancelling one caller does not disturb the others.
+
+        Raises:
+            JournalError, JournalBusy: it cannot be used; a later call tries again.
+        """
+        opening = self._opening.get(id(journal))
+        if opening is None or (opening.done() and _failed(opening)):
+            opening = asyncio.get_running_loop().create_task(self._open(journal))
+            self._opening[id(journal)] = opening
+        return await asyncio.shield(opening)
+
+    async def close(self) -> None:
+        """Close every journal that was opened."""
+        for task in (*self._following, *(opening for opening in self._opening.values() if not opening.done())):
+            task.cancel()
+            await asyncio.wait([task])
+        for opening in self._opening.values():
+            if not _failed(opening):
+                await opening.result().close()
+
+    async def _open(self, journal: Journal) -> Journal:
+        await journal.open(self._origin)
+        if self._hint is not None and isinstance(journal, SqliteJournal):
+            following = Spool(spool_beside(journal.path)).follow(self._hint)
+            self._following.append(asyncio.get_running_loop().create_task(following))
+        return journal
+
+
+def _failed(opening: asyncio.Task[Journal]) -> bool:
+    return opening.cancelled() or opening.exception() is not None
