@@ -125,7 +125,7 @@ class Desk:
         if task.status != "completed" or task.faults.empty_results:
             return None
         if self.settings.link_renewal and task.link_dies <= self.time.now():
-            self._new_link(task)
+            self._new_link(task, self.time.now())
         query = f"?{urlencode({'expires': int(task.link_dies)})}" if self.settings.link_expiry_in_url else ""
         return f"{self.media_url}/results/{task.id}-{task.link_token}.mp4{query}"
 
@@ -177,7 +177,7 @@ class Desk:
             case Edited(seconds=seconds):
                 task.status = "completed"
                 task.charged = self._price(seconds, task.prompt)
-                self._new_link(task)
+                self._new_link(task, task.finished)
             case Failure() as failure:
                 cancelled = task.faults.cancel or failure.code == "request_cancelled"
                 task.status = "cancelled" if cancelled else "failed"
@@ -185,9 +185,9 @@ class Desk:
         self.store.accounts[task.key_hash].settle(task.reserved, task.charged)
         self.ended(task, self.describe(task))
 
-    def _new_link(self, task: Task) -> None:
+    def _new_link(self, task: Task, now: float) -> None:
         task.link_token = secrets.token_hex(8)
-        task.link_dies = self.time.now() + self.settings.link_seconds
+        task.link_dies = now + self.settings.link_seconds
 
     def _duration(self) -> float:
         if not self.settings.task_seconds:

@@ -84,7 +84,12 @@ class FilesDoor:
         """How many files a key has and may have."""
         with self.gate.enter_to_read(request, "other") as account:
             used, most = len(self._files_of(account)), self.settings.max_files
-            data: JsonObject = {"user_group": "default", "used_files": used, "max_files": most, "remain_files": most - used}
+            data: JsonObject = {
+                "user_group": "default",
+                "used_files": used,
+                "max_files": most,
+                "remain_files": most - used,
+            }
             return _envelope(data)
 
     async def list_files(self, request: web.Request) -> web.Response:

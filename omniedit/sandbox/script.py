@@ -211,6 +211,8 @@ def _check_body(rule: Mapping[str, object], where: str) -> None:
 def _points(value: object, kind: FaultKind, where: str) -> tuple[str, ...]:
     if value is None:
         return kind.default_points
+    if not isinstance(value, str | list | tuple):
+        raise FaultScriptError(f"{where}: must be a point or a list of points, not {value!r}")
     names = (value,) if isinstance(value, str) else tuple(cast("Sequence[object]", value))
     if names == ("any",):
         return kind.points

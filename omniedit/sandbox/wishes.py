@@ -191,7 +191,10 @@ WISHES: tuple[Wish, ...] = (
         en="cartoon, comic, anime, posterize",
         ja="アニメ, 漫画, マンガ",
         zh="动漫, 卡通, 動漫",
-        filters=(("gblur", "sigma=1.5"), ("lutrgb", "r=floor(val/51)*51:g=floor(val/51)*51:b=floor(val/51)*51")),
+        filters=(
+            ("gblur", "sigma=1.5"),
+            ("lutrgb", "r=floor((val+25)/51)*51:g=floor((val+25)/51)*51:b=floor((val+25)/51)*51"),
+        ),
     ),
     Wish(
         "sketch",

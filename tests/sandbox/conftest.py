@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +75,10 @@ class Caller:
     async def ended(self, task_id: str) -> Any:
         """Read a task until it has ended."""
         async with asyncio.timeout(30):
-            while (task := await self.task(task_id))["status"] in ("pending", "processing"):
+            task = await self.task(task_id)
+            while task["status"] in ("pending", "processing"):
                 await asyncio.sleep(0.02)
+                task = await self.task(task_id)
         return task
 
     async def edited(self, prompt: str) -> bytes:
@@ -85,9 +88,9 @@ class Caller:
 
 
 @asynccontextmanager
-async def calling(sandbox: Sandbox, clip: Path) -> AsyncIterator[Caller]:
-    """A caller for a running sandbox."""
-    async with aiohttp.ClientSession() as session:
+async def sandbox_and_caller(clip: Path, settings: Settings | None = None, **options: Any) -> AsyncIterator[Caller]:
+    """A running sandbox, closed at the end, and somebody who calls it."""
+    async with Sandbox(settings, **options) as sandbox, aiohttp.ClientSession() as session:
         yield Caller(sandbox, clip, session)
 
 
@@ -97,19 +100,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return sample_clip(tmp_path_factory.mktemp("clips") / "clip.mp4", 1.0, fps=12)
 
 
-@pytest.fixture
-def quick() -> Settings:
-    """Tasks that end at once, without real edits."""
-    return Settings(task_seconds=0.01, editing="copy")
-
-
-@pytest.fixture
+@pytest.fixture(scope="session")
 def start(clip: Path) -> Any:
-    """``async with start(settings, faults=...) as caller``: a sandbox and somebody who calls it."""
-
-    @asynccontextmanager
-    async def starting(settings: Settings | None = None, **options: Any) -> AsyncIterator[Caller]:
-        async with Sandbox(settings, **options) as sandbox, calling(sandbox, clip) as caller:
-            yield caller
-
-    return starting
+    """What makes a sandbox and somebody who calls it: `async with start(settings, faults=...) as caller`."""
+    return partial(sandbox_and_caller, clip)

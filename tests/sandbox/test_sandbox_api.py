@@ -71,7 +71,9 @@ async def test_a_task_goes_from_pending_to_completed(start: Any) -> None:
         ({"callback_url": "https://example.com/" + "x" * 2048}, 400, "invalid_request", "callback_url"),
     ],
 )  # fmt: skip
-async def test_a_wrong_field_is_named(start: Any, change: dict[str, Any], status: int, code: str, param: str) -> None:
+async def test_a_wrong_field_is_named(  # noqa: PLR0917 - the columns of the table above
+    start: Any, change: dict[str, Any], status: int, code: str, param: str
+) -> None:
     """Every rule for the fields of a submit."""
     async with start(QUICK) as caller:
         answer = await caller.submit(json=caller.body() | change)
@@ -108,7 +110,7 @@ async def test_a_body_that_is_too_large_is_refused(start: Any) -> None:
         ("sk-sandbox-broken", 500, "internal_error", "internal_error", "api_error"),
     ],
 )
-async def test_special_keys_always_get_their_status(
+async def test_special_keys_always_get_their_status(  # noqa: PLR0917 - the columns of the table above
     start: Any, key: str | None, status: int, post_code: str, get_code: str, get_type: str
 ) -> None:
     """On the paid POST and on every other call, with the documented codes."""
