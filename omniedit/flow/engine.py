@@ -25,6 +25,7 @@ from omniedit.errors import ClientClosed, OmniEditError
 from omniedit.flow.fetching import Fetcher
 from omniedit.flow.record import Record
 from omniedit.flow.submitting import Resolver, Submitter
+from omniedit.flow.telemetry import Telemetry
 from omniedit.flow.trust import CallbackTrust
 from omniedit.flow.watching import Watcher
 from omniedit.media.download import Downloader
@@ -114,6 +115,7 @@ class Engine:
         )
         self._fetcher = Fetcher(door, gate, downloader, clock, workers=downloads, on_ended=self._ended)
         self._settled = downloader.settled
+        self._telemetry = Telemetry.found()
         self._closed = False
 
     def __repr__(self) -> str:
@@ -132,6 +134,9 @@ class Engine:
         """Take a record where it stands. Uncertain ones are repeated: give those only when told to."""
         self._live[id(record.run.journal), record.key] = record
         record.run.listener.started(record)
+        if self._telemetry is not None:
+            self._telemetry.started(record, self.clock.utcnow())
+            record.on_change = self._telemetry.changed
         match record.entry.status:
             case Status.queued | Status.uploading | Status.uncertain:
                 self._submitter.add(record)
@@ -223,6 +228,8 @@ class Engine:
 
     def _ended(self, record: Record, error: OmniEditError | None) -> None:
         if self._forget(record):
+            if self._telemetry is not None:
+                self._telemetry.ended(record, error, self.clock.utcnow())
             record.run.listener.ended(record, error)
 
     def _forget(self, record: Record) -> bool:

@@ -102,6 +102,7 @@ class Record:
     """Whether the gate counts its task as unfinished."""
     released: bool = False
     """Nobody wants it followed any more in this run."""
+    on_change: Callable[[Record, Sequence[Change]], None] | None = None
 
     @property
     def key(self) -> str:
@@ -110,6 +111,8 @@ class Record:
 
     def tell(self, changes: Sequence[Change]) -> None:
         """Show changes to whoever asked for the edit."""
+        if self.on_change is not None:
+            self.on_change(self, changes)
         for change in changes:
             self.progress = change.progress
             self.run.listener.tell(change)

@@ -32,7 +32,7 @@ def clip(tmp_path: Path) -> Path:
 async def called_client(sandbox: Sandbox, journal: Path | None = None) -> AsyncIterator[tuple[Client, Receiver, str]]:
     """A client whose receiver runs beside it."""
     clients: list[Client] = []
-    receiver = Receiver(lambda nonce: clients[0].hint(nonce))
+    receiver = Receiver(lambda nonce: clients[0].hint(nonce))  # noqa: PLW0108 - the client needs the address first
     async with (
         receiver.served("127.0.0.1", 0) as address,
         Client(sandbox.api_key, base_url=sandbox.base_url, journal=journal, callback_base=address) as client,
@@ -81,9 +81,12 @@ async def test_what_nobody_asked_for_is_answered_and_changes_nothing(path: str, 
         return False
 
     receiver = Receiver(hint)
-    async with receiver.served("127.0.0.1", 0) as address, aiohttp.ClientSession() as session:
-        async with session.post(address + path, data=body) as reply:
-            assert reply.status == status
+    async with (
+        receiver.served("127.0.0.1", 0) as address,
+        aiohttp.ClientSession() as session,
+        session.post(address + path, data=body) as reply,
+    ):
+        assert reply.status == status
     assert len(told) == (1 if status == 204 else 0)
 
 
@@ -95,9 +98,13 @@ async def test_a_slow_hint_does_not_keep_the_caller_waiting() -> None:
         return True
 
     receiver = Receiver(hint)
-    async with receiver.served("127.0.0.1", 0) as address, aiohttp.ClientSession() as session:
-        async with asyncio.timeout(5), session.post(f"{address}/{'n' * 32}", data=BODY) as reply:
-            assert reply.status == 204
+    async with (
+        receiver.served("127.0.0.1", 0) as address,
+        aiohttp.ClientSession() as session,
+        asyncio.timeout(5),
+        session.post(f"{address}/{'n' * 32}", data=BODY) as reply,
+    ):
+        assert reply.status == 204
     assert receiver.statistics.slow == 1
 
 
@@ -120,12 +127,13 @@ async def test_hints_reach_a_worker_through_the_journal(clip: Path, tmp_path: Pa
     path = tmp_path / "edits.db"
     reader = SqliteReader(path)
     receiver = Receiver(Spool(spool_beside(path), reader).write)
-    async with Sandbox(SLOW_TO_LOOK) as sandbox, receiver.served("127.0.0.1", 0) as address:
-        async with (
-            Client(sandbox.api_key, base_url=sandbox.base_url, journal=path, callback_base=address) as client,
-            asyncio.timeout(10),
-        ):
-            await client.edit(clip, "make it warmer", save_to=tmp_path / "out.mp4")
+    async with (
+        Sandbox(SLOW_TO_LOOK) as sandbox,
+        receiver.served("127.0.0.1", 0) as address,
+        Client(sandbox.api_key, base_url=sandbox.base_url, journal=path, callback_base=address) as client,
+        asyncio.timeout(10),
+    ):
+        await client.edit(clip, "make it warmer", save_to=tmp_path / "out.mp4")
     await reader.close()
     assert receiver.statistics.known == 1
     assert spool_beside(path).stat().st_mode & 0o777 == 0o600
