@@ -5,6 +5,8 @@ Rules of this room: frozen values only, no judgement; times are aware UTC dateti
 
 from __future__ import annotations
 
+import base64
+import html
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +17,9 @@ from omniedit.errors import OmniEditError
 from omniedit.models import Edit, Status
 
 __all__ = ["Change", "Saved", "Summary"]
+
+_EMBEDDED = 8 << 20  # bytes of a clip that a notebook still carries well
+_SHOWN = 100  # failures in a table
 
 
 @attrs.frozen
@@ -55,6 +60,24 @@ class Saved:
     elapsed: float
     """Seconds from the moment the edit was taken up to the moment the file was durable."""
 
+    def _repr_html_(self) -> str:
+        """The clip itself, for notebooks; a large one as a link."""
+        facts = f"{self.size:,} bytes, {_amount(self.credits)} credits, {self.elapsed:.1f} s"
+        return (
+            f"<figure>{self._player()}<figcaption>{html.escape(self.edit.prompt)}<br>"
+            f"<code>{html.escape(str(self.path))}</code><br>{facts}</figcaption></figure>"
+        )
+
+    def _player(self) -> str:
+        try:
+            small = self.path.stat().st_size <= _EMBEDDED
+            data = base64.b64encode(self.path.read_bytes()).decode() if small else None
+        except OSError:
+            return "<p>the file is no longer there</p>"
+        if data is None:
+            return f'<a href="{html.escape(self.path.absolute().as_uri())}">{html.escape(self.path.name)}</a>'
+        return f'<video controls loop muted width="480" src="data:video/mp4;base64,{data}"></video>'
+
 
 @attrs.frozen
 class Summary:
@@ -87,3 +110,23 @@ class Summary:
     def ok(self) -> bool:
         """Whether every edit was saved."""
         return self.saved == self.total
+
+    def _repr_html_(self) -> str:
+        """Counts and failures as tables, for notebooks."""
+        counts = "".join(
+            f"<tr><td>{html.escape(status)}</td><td>{count}</td></tr>" for status, count in self.counts.items()
+        )
+        rows = "".join(_failure_row(change) for change in self.failures[:_SHOWN])
+        more = f"<p>and {len(self.failures) - _SHOWN} more</p>" if len(self.failures) > _SHOWN else ""
+        failures = f"<table><tr><th>source<th>prompt<th>status<th>reason</tr>{rows}</table>{more}" if rows else ""
+        money = f"{_amount(self.credits_reserved)} credits reserved, {_amount(self.credits_used)} used"
+        return f"<table>{counts}</table><p>{money}, {self.elapsed:.1f} s</p>{failures}"
+
+
+def _failure_row(change: Change) -> str:
+    cells = (change.edit.source, change.edit.prompt, change.status, str(change.error or ""))
+    return "<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells) + "</tr>"
+
+
+def _amount(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:,.2f}"
