@@ -74,12 +74,21 @@ class Link:
         dsn: `postgresql://user:password@host:port/database`; what it leaves out comes from the `PG*` variables.
         patience: seconds that a server may be away before it is an error.
         timeout: seconds that one statement may take.
+        greet: called with every new connection before it is used.
     """
 
-    def __init__(self, dsn: str, *, patience: float, timeout: float = 60.0) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        patience: float,
+        timeout: float = 60.0,
+        greet: Callable[[Connection[Record]], Awaitable[None]] | None = None,
+    ) -> None:
         self._dsn = dsn
         self._patience = patience
         self._timeout = timeout
+        self._greet = greet
         self._connection: Connection[Record] | None = None
         self._turn = asyncio.Lock()
         self.where = shown(dsn)
@@ -144,6 +153,8 @@ class Link:
             self._connection = await asyncpg.connect(
                 self._dsn, timeout=_CONNECT_TIMEOUT, command_timeout=self._timeout, server_settings=settings
             )
+            if self._greet is not None:
+                await self._greet(self._connection)
         return self._connection
 
     def _passes(self, error: Exception) -> bool:

@@ -144,9 +144,9 @@ class PostgresJournal:
 
     def __init__(self, dsn: str, *, name: str | None = None, lease: float = LEASE, patience: float = PATIENCE) -> None:
         check_driver()
+        self.lease = lease
         self._dsn = dsn
         self._name = name or process_name()
-        self._lease = lease
         self._patience = patience
         self._opened: _Opened | None = None
 
@@ -159,8 +159,8 @@ class PostgresJournal:
             raise already_open()
         link = Link(self._dsn, patience=self._patience)
         # The lease's own link gives up a try early: there is another renewal.
-        own = Link(self._dsn, patience=self._lease, timeout=self._lease / 2)
-        lease = Lease(own, self._name, self._lease)
+        own = Link(self._dsn, patience=self.lease, timeout=self.lease / 2)
+        lease = Lease(own, self._name, self.lease)
         try:
             await link.run(partial(prepare, origin=origin))
             await lease.take()

@@ -24,12 +24,19 @@ async def prepare(connection: Connection[Record], origin: str) -> None:
     Raises:
         JournalError: another origin, a newer schema, another encoding than UTF-8.
     """
-    async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _ADVISORY_LOCK)
-        await _check_encoding(connection)
-        await _migrate(connection)
-        await _check_origin(connection, origin)
-        await _check_keys(connection)
+    if await _version(connection) != len(migrations("postgres")) or await _origin(connection) is None:
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", _ADVISORY_LOCK)
+            await _make(connection, origin)
+    await _check_origin(connection, origin)
+    await _check_keys(connection)
+
+
+async def _make(connection: Connection[Record], origin: str) -> None:
+    await _check_encoding(connection)
+    await _migrate(connection)
+    if await _origin(connection) is None:
+        await connection.execute(_SQL["put_meta"], "origin", origin)
 
 
 async def check_readable(connection: Connection[Record]) -> None:
@@ -83,11 +90,14 @@ def _check_version(version: int) -> None:
         )
 
 
+async def _origin(connection: Connection[Record]) -> str | None:
+    found: str | None = await connection.fetchval(_SQL["get_meta"], "origin")
+    return found
+
+
 async def _check_origin(connection: Connection[Record], origin: str) -> None:
-    known = await connection.fetchval(_SQL["get_meta"], "origin")
-    if known is None:
-        await connection.execute(_SQL["put_meta"], "origin", origin)
-    elif known != origin:
+    known = await _origin(connection)
+    if known != origin:
         raise JournalError(
             f"the journal belongs to {known}, not to {origin}",
             mend="use another database for this service",

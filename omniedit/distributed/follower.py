@@ -1,0 +1,284 @@
+"""Works on edits of a shared journal, thousands at once, for whoever names them by key.
+
+A follower is one host's engine on one open journal. A key that is handed to it is claimed first: what another living
+host holds is refused (`Later`), what has ended is done, everything else is taken up where the journal says it stands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import attrs
+
+from omniedit.changes import Change
+from omniedit.core.lifecycle import move
+from omniedit.core.money import Budget
+from omniedit.errors import InvalidEdit, JournalError, OmniEditError
+from omniedit.flow.admission import Admission, Placing
+from omniedit.flow.client import Client
+from omniedit.flow.engine import Engine
+from omniedit.flow.record import OnUncertain, Record, Run
+from omniedit.journal.base import Journal
+from omniedit.journal.postgres import PostgresJournal
+from omniedit.models import Edit, Entry, Outcome, Status
+
+__all__ = ["Follower", "Later"]
+
+_log = logging.getLogger("omniedit.distributed")
+_UNFINISHED = 60.0  # seconds before an edit is tried again that could not be brought to its end now
+_ELSEWHERE = 1.0  # seconds before one is tried again, elsewhere perhaps: this host stops, or can submit nothing
+_REAP_EVERY = 1.0  # seconds: how often one host looks for dead ones, however many edits it is refused
+
+
+class Later(OmniEditError):
+    """The edit cannot be worked on here now: another host does, or the service refuses everything.
+
+    `after` is in seconds.
+    """
+
+    default_code = "later"
+
+    def __init__(self, message: str, *, after: float) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class Wrapping(Protocol):
+    """Makes of a journal the one that the engine sees."""
+
+    def __call__(self, journal: PostgresJournal) -> Journal:
+        """A journal on the journal."""
+        ...
+
+
+@attrs.define
+class _Shared:
+    """An open journal with claims, and what the engine writes to."""
+
+    claims: PostgresJournal
+    written: Journal
+
+
+class Follower:
+    """One host at work: `async with Follower(client, journal, save_to) as follower: await follower.follow(key)`.
+
+    Leaving the block books the paid requests that are just leaving, lets go of all edits, and closes client and
+    journal. What was not brought to its end is refused with `Later`.
+
+    Args:
+        client: not used for anything else; it is closed with the follower.
+        journal: not open yet.
+        save_to: the folder of the results.
+        on_uncertain: `hold` uncertain requests for people, or `replay` them with the same key.
+        overwrite: replace files that exist.
+        retry_failed: submit failed edits again where their code allows it.
+        on_change: told of every change of every edit.
+        wrapped: what the engine writes to, made from the journal.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        journal: PostgresJournal,
+        save_to: str | Path,
+        *,
+        on_uncertain: OnUncertain = OnUncertain.hold,
+        overwrite: bool = False,
+        retry_failed: bool = False,
+        on_change: Callable[[Change], None] | None = None,
+        wrapped: Wrapping | None = None,
+    ) -> None:
+        self._client = client
+        self._shared = _Shared(journal, wrapped(journal) if wrapped else journal)
+        self._placing = Placing(Path(save_to).absolute())
+        self._run = Run(
+            self._shared.written,
+            self,
+            Budget(None),
+            on_uncertain=on_uncertain,
+            overwrite=overwrite,
+            retry_failed=retry_failed,
+        )
+        self._on_change = on_change
+        self._ends: dict[str, asyncio.Future[Status]] = {}
+        self._engine: Engine | None = None
+        self._admission: Admission | None = None
+        self._reaped = -_REAP_EVERY
+        self._closing = False
+        self.stopped: asyncio.Future[OmniEditError] = asyncio.get_running_loop().create_future()
+        """Done once nothing more can be submitted here, with the reason: make another follower, later."""
+
+    def __repr__(self) -> str:
+        return f"<Follower {len(self._ends)} edits>"
+
+    @property
+    def journal(self) -> PostgresJournal:
+        """The shared journal."""
+        return self._shared.claims
+
+    @property
+    def following(self) -> int:
+        """Edits under way here."""
+        return len(self._ends)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._client.opened(self._shared.claims)
+            self._engine = await self._client.engine()
+        except BaseException:
+            await self._client.close()
+            raise
+        self._admission = Admission(
+            self._engine,
+            self._run,
+            self._placing,
+            local_service=self._client.local,
+            on_refused=self._refused,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closing = True
+        try:
+            await self._client.close()
+        finally:
+            for end in list(self._ends.values()):
+                _settle(end, Later("this host is stopping", after=0.0))
+            self._ends.clear()
+            self.stopped.cancel()
+
+    async def follow(self, key: str) -> Status:
+        """Bring one edit to its end, or wait for somebody here who does; how it ended.
+
+        A cancelled call leaves the edit to the follower.
+
+        Raises:
+            Later: not here, or not now.
+        """
+        if self._closing or self.stopped.done():
+            raise Later("this host takes no edits now", after=1.0)
+        end = self._ends.get(key)
+        if end is None:
+            end = self._ends[key] = asyncio.get_running_loop().create_future()
+            end.add_done_callback(lambda done: done.cancelled() or done.exception())
+            try:
+                await self._begin(key)
+            except Later as later:
+                self._conclude(key, later)
+            except JournalError as error:
+                self.stop(error)
+                self._conclude(key, self._unfinished(error))
+        return await asyncio.shield(end)
+
+    async def _begin(self, key: str) -> None:
+        entry = await self._claimed(key)
+        if entry is None:
+            _log.warning("an edit was queued that is in no journal: key=%s", key)
+            self._conclude(key, Status.rejected)
+            return
+        if self._admission is None:
+            raise Later("this follower was not entered", after=1.0)
+        try:
+            await self._admission.take(await self._settled(entry))
+        except OmniEditError as error:
+            await self._let_go(key)
+            raise self._unfinished(error) from error
+
+    async def _claimed(self, key: str) -> Entry | None:
+        found = await self.journal.claim([key])
+        if key not in found:
+            known = await self.journal.entry(key)
+            if known is None:
+                return None
+            await self._reap()
+            found = await self.journal.claim([key])
+        if key not in found:
+            raise Later(f"another host works on edit {key}", after=self.journal.lease / 4)
+        return found[key]
+
+    async def _reap(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._reaped >= _REAP_EVERY:
+            self._reaped = now
+            for name in await self.journal.reap():
+                _log.warning("%s was silent for too long: its edits are taken over", name)
+
+    async def _settled(self, entry: Entry) -> Entry:
+        """What a host brought home that may not move the edit any more: its request was accepted after all."""
+        if entry.status not in {Status.submitting, Status.uncertain}:
+            return entry
+        for attempt in await self.journal.attempts(entry.key):
+            if attempt.outcome is Outcome.accepted and attempt.task_id:
+                step = move(
+                    entry,
+                    Status.pending,
+                    attempt.at,
+                    reopening=True,
+                    nonce=attempt.nonce,
+                    task_id=attempt.task_id,
+                    submitted_at=attempt.at,
+                    unfinished_at=attempt.at,
+                )
+                await self.journal.write(step.entry)
+                return step.entry
+        return entry
+
+    # --- what the engine tells ------------------------------------------------------------------------------------
+
+    def tell(self, change: Change) -> None:
+        """Pass a change on."""
+        if self._on_change is not None:
+            self._on_change(change)
+
+    def started(self, record: Record) -> None:
+        """The engine has taken an edit."""
+
+    def ended(self, record: Record, error: OmniEditError | None) -> None:
+        """The engine is done with an edit: for good, or for now."""
+        status = record.entry.status
+        if status.terminal:
+            self._conclude(record.key, status)
+        else:
+            self._conclude(record.key, self._unfinished(error))
+            if not self._closing:
+                self._client.background(self._let_go(record.key))
+
+    def stop(self, error: OmniEditError) -> None:
+        """Nothing more can be submitted."""
+        if not self.stopped.done():
+            self.stopped.set_result(error)
+
+    def _refused(self, edit: Edit, error: InvalidEdit) -> None:
+        _log.warning("edit %s is refused: %s", edit.key, error)
+        self._conclude(edit.key, Status.rejected)
+
+    def _conclude(self, key: str, how: Status | Later) -> None:
+        end = self._ends.pop(key, None)
+        if end is not None:
+            _settle(end, how)
+
+    def _unfinished(self, error: OmniEditError | None) -> Later:
+        after = _ELSEWHERE if self._closing or self.stopped.done() else _UNFINISHED
+        return Later(f"the edit did not come to its end now: {error or 'stopped'}", after=after)
+
+    async def _let_go(self, key: str) -> None:
+        try:
+            await self.journal.let_go([key])
+        except JournalError as error:
+            _log.warning("edit %s stays held until the lease is over: %s", key, error)
+
+
+def _settle(end: asyncio.Future[Status], how: Status | Later) -> None:
+    if end.done():
+        return
+    if isinstance(how, Later):
+        end.set_exception(how)
+    else:
+        end.set_result(how)

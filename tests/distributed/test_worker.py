@@ -1,0 +1,163 @@
+"""Workers in one process: what they share out, and what they do when something goes away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from omniedit.distributed.worker import Worker, enqueue
+from omniedit.flow.client import Client
+from omniedit.flow.record import OnUncertain
+from omniedit.journal.postgres import PostgresReader
+from omniedit.journal.specimens import all_of
+from omniedit.models import Edit, Entry, Status
+from omniedit.testing import Sandbox, Settings
+from omniedit.testing.postgres import PostgresServer
+
+QUICK = Settings(editing="canned", task_seconds=0.3)
+
+
+def edits(count: int) -> list[Edit]:
+    """Different edits of clips that nobody fetches."""
+    return [Edit(f"https://example.com/clips/{number}.mp4", "Make it snow") for number in range(count)]
+
+
+def a_worker(dsn: str, sandbox: Sandbox, folder: Path, **options: object) -> Worker:
+    """A host with quick habits."""
+    chosen = {"heartbeat": 3.0, "rest": 0.2, "on_uncertain": OnUncertain.replay} | options
+    return Worker(dsn, lambda: sandbox.client(preflight=False, grace=2.0), folder, **chosen)  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def working(*workers: Worker) -> AsyncIterator[None]:
+    """While they work."""
+    stop = asyncio.Event()
+    tasks = [asyncio.create_task(worker.run(stop)) for worker in workers]
+    try:
+        yield
+    finally:
+        stop.set()
+        await asyncio.gather(*tasks)
+
+
+async def entries(dsn: str) -> list[Entry]:
+    """All edits of the journal."""
+    reader = PostgresReader(dsn)
+    try:
+        return await all_of(reader.entries())
+    finally:
+        await reader.close()
+
+
+async def until(dsn: str, reached: Callable[[Counter[Status]], bool], seconds: float = 40.0) -> Counter[Status]:
+    """Wait until the journal's counts are as wanted."""
+    reader = PostgresReader(dsn)
+    counts: Counter[Status] = Counter()
+    try:
+        async with asyncio.timeout(seconds):
+            while not reached(counts):
+                counts = Counter((await reader.counts()).statuses)
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        pytest.fail(f"never reached; it stands at {counts}")
+    finally:
+        await reader.close()
+    return counts
+
+
+async def jobs(dsn: str) -> int:
+    """Jobs in the queue."""
+    connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(dsn)
+    try:
+        return int(await connection.fetchval("SELECT count(*) FROM pgqueuer"))
+    finally:
+        await connection.close()
+
+
+async def test_two_hosts_share_a_batch(dsn: str, tmp_path: Path) -> None:
+    """Every edit is paid once and saved once, by one of them, and no job is left."""
+    async with Sandbox(QUICK) as sandbox:
+        submitted = await enqueue(dsn, edits(24), base_url=sandbox.base_url)
+        assert (submitted.queued, submitted.known) == (24, 0)
+        hosts = [a_worker(dsn, sandbox, tmp_path / name, at_once=10) for name in ("a", "b")]
+        async with working(*hosts):
+            await until(dsn, lambda counts: counts[Status.saved] == 24)
+        assert len(sandbox.accepted) == 24
+    saved = [entry.path for entry in await entries(dsn)]
+    assert all(path and Path(path).is_file() for path in saved)
+    assert {Path(path or "").parent.name for path in saved} == {"a", "b"}
+    assert await jobs(dsn) == 0
+
+
+async def test_a_batch_that_is_queued_twice_is_done_once(dsn: str, tmp_path: Path) -> None:
+    """While it waits, while it is worked on, and after it has ended."""
+    async with Sandbox(QUICK) as sandbox:
+        await enqueue(dsn, edits(20), base_url=sandbox.base_url)
+        again = await enqueue(dsn, edits(25), base_url=sandbox.base_url)
+        assert (again.queued, again.known) == (5, 20)
+        async with working(a_worker(dsn, sandbox, tmp_path)):
+            await until(dsn, lambda counts: counts[Status.saved] > 0)
+            await enqueue(dsn, edits(25), base_url=sandbox.base_url)
+            await until(dsn, lambda counts: counts[Status.saved] == 25)
+        last = await enqueue(dsn, edits(25), base_url=sandbox.base_url)
+        assert (last.queued, last.known) == (0, 25)
+        assert len(sandbox.accepted) == 25
+
+
+async def test_a_host_that_stops_gives_its_edits_back(dsn: str, tmp_path: Path) -> None:
+    """The next one goes on with the tasks that were paid for."""
+    slow = Settings(editing="canned", task_seconds=4.0, task_spread=0.0)
+    async with Sandbox(slow) as sandbox:
+        await enqueue(dsn, edits(4), base_url=sandbox.base_url)
+        async with working(a_worker(dsn, sandbox, tmp_path / "first")):
+            await until(dsn, lambda counts: counts[Status.pending] + counts[Status.processing] == 4)
+        assert await jobs(dsn) == 4
+        async with working(a_worker(dsn, sandbox, tmp_path / "second")):
+            await until(dsn, lambda counts: counts[Status.saved] == 4)
+        assert len(sandbox.accepted) == 4
+
+
+async def test_work_goes_on_when_the_server_comes_back(
+    postgres_server: PostgresServer, dsn: str, tmp_path: Path
+) -> None:
+    """A restart as by a power cut, in the middle."""
+    async with Sandbox(QUICK) as sandbox:
+        await enqueue(dsn, edits(24), base_url=sandbox.base_url)
+        async with working(*(a_worker(dsn, sandbox, tmp_path / name, at_once=10) for name in "ab")):
+            await until(dsn, lambda counts: counts[Status.saved] > 4)
+            with postgres_server.stopped():
+                await asyncio.sleep(0.5)
+            await until(dsn, lambda counts: counts[Status.saved] == 24)
+        assert len(sandbox.accepted) == 24
+
+
+async def test_a_host_without_a_good_key_rests_and_tries_again(dsn: str, tmp_path: Path) -> None:
+    """Nothing is lost by it: the edits stay queued for whoever can do them."""
+    async with Sandbox(QUICK) as sandbox:
+        await enqueue(dsn, edits(5), base_url=sandbox.base_url)
+        keys = iter(["sk-sandbox-unauthorized", "sk-sandbox-broke"])
+
+        def client() -> Client:
+            return sandbox.client(preflight=False, api_key=next(keys, "sk-good"), grace=2.0)
+
+        worker = Worker(dsn, client, tmp_path, heartbeat=3.0, rest=0.1)
+        async with working(worker):
+            await until(dsn, lambda counts: counts[Status.saved] == 5, 90.0)
+        assert len(sandbox.accepted) == 5
+
+
+async def test_an_edit_that_fails_is_done_and_not_tried_again(dsn: str, tmp_path: Path) -> None:
+    """Its job goes, its end stays in the journal."""
+    fails = {"fault": "fail", "code": "content_policy_violation", "limit": 1}
+    async with Sandbox(QUICK, faults=[fails]) as sandbox:
+        await enqueue(dsn, edits(3), base_url=sandbox.base_url)
+        async with working(a_worker(dsn, sandbox, tmp_path)):
+            counts = await until(dsn, lambda counts: sum(counts[s] for s in (Status.saved, Status.failed)) == 3)
+        assert counts[Status.failed] == 1
+    assert await jobs(dsn) == 0
