@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from omniedit.changes import Change, Saved, Summary
+    from omniedit.changes import Change, Saved, Summary, Transfer
     from omniedit.codecs import Balance
     from omniedit.errors import (
         AccessDenied,
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
-    "omniedit.changes": ("Change", "Saved", "Summary"),
+    "omniedit.changes": ("Change", "Saved", "Summary", "Transfer"),
     "omniedit.codecs": ("Balance",),
     "omniedit.errors": (
         "AccessDenied",
@@ -120,6 +120,7 @@ __all__ = [
     "TaskCancelled",
     "TaskFailed",
     "TaskOverdue",
+    "Transfer",
     "TransportFailed",
     "UnexpectedReply",
     "__version__",

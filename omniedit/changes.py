@@ -16,7 +16,7 @@ import attrs
 from omniedit.errors import OmniEditError
 from omniedit.models import Edit, Status
 
-__all__ = ["Change", "Saved", "Summary"]
+__all__ = ["Change", "Saved", "Summary", "Transfer"]
 
 _EMBEDDED = 8 << 20  # bytes of a clip that a notebook still carries well
 _SHOWN = 100  # failures in a table
@@ -42,6 +42,19 @@ class Change:
     error: OmniEditError | None = None
     credits: float | None = None
     """Credits used when the service has told, else those reserved."""
+
+
+@attrs.frozen
+class Transfer:
+    """Bytes of one edit are on their way: its clip to a host, or its result to the disk."""
+
+    edit: Edit
+    status: Status
+    """`uploading` or `downloading`."""
+    done: int
+    """Bytes moved so far; fewer than before when a transfer had to start over."""
+    size: int | None
+    """Bytes in all; None while nobody knows."""
 
 
 @attrs.frozen

@@ -19,7 +19,7 @@ from omniedit.errors import JournalError, OmniEditError
 from omniedit.flow.admission import Admission, Placing
 from omniedit.flow.edit import Workplace
 from omniedit.flow.engine import Engine, EngineStatistics
-from omniedit.flow.record import OnUncertain, Record, Run
+from omniedit.flow.record import OnTransfer, OnUncertain, Record, Run
 from omniedit.flow.seen import KeySet
 from omniedit.flow.stream import ChangeStream
 from omniedit.journal.base import Journal
@@ -44,6 +44,7 @@ class BatchSettings:
     overwrite: bool = False
     retry_failed: bool = False
     max_credits: float | None = None
+    on_transfer: OnTransfer | None = None
 
 
 @attrs.frozen
@@ -188,6 +189,7 @@ class Batch:
                 on_uncertain=settings.on_uncertain,
                 overwrite=settings.overwrite,
                 retry_failed=settings.retry_failed,
+                on_transfer=settings.on_transfer,
             )
         admission = Admission(
             engine, run, settings.placing, local_service=self._workplace.local, on_refused=self._refused

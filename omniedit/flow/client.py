@@ -27,6 +27,7 @@ from omniedit.flow.calls import Calls
 from omniedit.flow.edit import EditRun
 from omniedit.flow.engine import Engine, EngineStatistics
 from omniedit.flow.journals import Journals
+from omniedit.flow.record import OnTransfer
 from omniedit.flow.settings import (
     check_limits,
     find_base_url,
@@ -162,6 +163,7 @@ class Client:
         save_to: str | os.PathLike[str] | None = None,
         overwrite: bool | None = None,
         on_uncertain: Literal["hold", "replay"] | None = None,
+        on_transfer: OnTransfer | None = None,
         callback_url: str | None = None,
         model: str = DEFAULT_MODEL,
         variant: int = 0,
@@ -175,6 +177,7 @@ class Client:
             save_to: path of the result, or a folder; the working folder when not given.
             overwrite: replace a result that exists; the client's setting when not given.
             on_uncertain: as for the client.
+            on_transfer: told of the bytes of uploads and downloads as they move.
             callback_url: as for `Edit`, like `model` and `variant`.
 
         Raises (from the await):
@@ -197,6 +200,7 @@ class Client:
             self._journal,
             on_uncertain=self._on_uncertain if on_uncertain is None else read_on_uncertain(on_uncertain),
             overwrite=self._overwrite if overwrite is None else overwrite,
+            on_transfer=on_transfer,
         )
 
     def batch(
@@ -210,6 +214,7 @@ class Client:
         retry_failed: bool = False,
         overwrite: bool | None = None,
         on_uncertain: Literal["hold", "replay"] | None = None,
+        on_transfer: OnTransfer | None = None,
     ) -> Batch:
         """Edit many clips: await it for a `Summary`, or iterate it for `Change`s.
 
@@ -224,6 +229,7 @@ class Client:
             retry_failed: submit failed edits again where their code allows it.
             overwrite: replace results that exist; the client's setting when not given.
             on_uncertain: as for the client.
+            on_transfer: as for `edit`.
 
         Raises:
             InvalidEdit: the name template is wrong.
@@ -235,6 +241,7 @@ class Client:
             overwrite=self._overwrite if overwrite is None else overwrite,
             retry_failed=retry_failed,
             max_credits=max_credits,
+            on_transfer=on_transfer,
         )
         return Batch(self, edits, self._journal if journal is None else open_journal(journal), settings)
 

@@ -13,7 +13,7 @@ from omniedit.core.money import Budget
 from omniedit.errors import InvalidEdit, OmniEditError
 from omniedit.flow.admission import Admission, Placing
 from omniedit.flow.engine import Engine
-from omniedit.flow.record import OnUncertain, Record, Run
+from omniedit.flow.record import OnTransfer, OnUncertain, Record, Run
 from omniedit.flow.stream import ChangeStream
 from omniedit.journal.base import Journal
 from omniedit.models import Edit, Status
@@ -63,6 +63,7 @@ class EditRun:
         *,
         on_uncertain: OnUncertain,
         overwrite: bool,
+        on_transfer: OnTransfer | None = None,
     ) -> None:
         self.edit = edit
         self._workplace = workplace
@@ -70,6 +71,7 @@ class EditRun:
         self._journal = journal
         self._on_uncertain = on_uncertain
         self._overwrite = overwrite
+        self._on_transfer = on_transfer
         self._stream = ChangeStream()
         self._run: Run | None = None
         self._starting: asyncio.Task[None] | None = None
@@ -128,7 +130,14 @@ class EditRun:
         try:
             self._engine = engine = await self._workplace.engine()
             journal = await self._workplace.opened(self._journal)
-            self._run = Run(journal, self, Budget(None), on_uncertain=self._on_uncertain, overwrite=self._overwrite)
+            self._run = Run(
+                journal,
+                self,
+                Budget(None),
+                on_uncertain=self._on_uncertain,
+                overwrite=self._overwrite,
+                on_transfer=self._on_transfer,
+            )
             admission = Admission(
                 engine, self._run, self._placing, local_service=self._workplace.local, on_refused=self._refused
             )

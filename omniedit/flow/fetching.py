@@ -18,6 +18,7 @@ import attrs
 from omniedit.api import wire
 from omniedit.api.client import Door
 from omniedit.api.gate import Gate
+from omniedit.changes import Transfer
 from omniedit.clock import Clock
 from omniedit.core.lifecycle import move
 from omniedit.core.transfer import download_order, is_near
@@ -159,7 +160,7 @@ class Fetcher:
         return True
 
     async def _download(self, record: Record) -> Download:
-        entry, tell = record.entry, record.run.on_download
+        entry, tell = record.entry, record.run.on_transfer
 
         async def on_verified(sha256: str, size: int) -> None:
             known = attrs.evolve(record.entry, sha256=sha256, size=size)
@@ -168,7 +169,7 @@ class Fetcher:
 
         def on_progress(received: int, length: int | None) -> None:
             if tell is not None:
-                tell(record, received, length)
+                tell(Transfer(entry.edit, Status.downloading, received, length))
 
         target = Path(entry.target)
         try:

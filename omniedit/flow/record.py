@@ -9,7 +9,7 @@ from typing import Protocol
 
 import attrs
 
-from omniedit.changes import Change
+from omniedit.changes import Change, Transfer
 from omniedit.core.lifecycle import Step
 from omniedit.core.linkexpiry import link_deadline
 from omniedit.core.money import Budget
@@ -18,7 +18,10 @@ from omniedit.errors import OmniEditError
 from omniedit.journal.base import Journal
 from omniedit.models import Entry
 
-__all__ = ["OnUncertain", "Record", "Run", "commit", "linked"]
+__all__ = ["OnTransfer", "OnUncertain", "Record", "Run", "commit", "linked"]
+
+OnTransfer = Callable[[Transfer], None]
+"""Told of bytes on their way, some times a second for each transfer; it must return at once."""
 
 
 class OnUncertain(StrEnum):
@@ -65,8 +68,7 @@ class Run:
     holding: bool = False
     """Nobody watches: nothing new is paid for, what is paid is followed."""
     held: list[Record] = attrs.field(factory=list["Record"])
-    on_upload: Callable[[Record, int, int], None] | None = None
-    on_download: Callable[[Record, int, int | None], None] | None = None
+    on_transfer: OnTransfer | None = None
 
     def stop(self, error: OmniEditError) -> None:
         """Submit nothing more; the first reason counts."""

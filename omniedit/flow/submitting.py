@@ -20,6 +20,7 @@ import attrs
 from omniedit.api import wire
 from omniedit.api.client import Door
 from omniedit.api.gate import Gate, Lane, Turn
+from omniedit.changes import Transfer
 from omniedit.clock import Clock
 from omniedit.core.certainty import Accepted, Refused, Silent, Unknown, Verdict, after_replay, judge
 from omniedit.core.lifecycle import move
@@ -162,7 +163,7 @@ class Submitter:
         entry = record.entry
         if entry.video_url is not None and entry.nonce is not None:
             return Clip(entry.video_url, record.seconds)  # the same request again: it must have the same bytes
-        tell = record.run.on_upload
+        tell = record.run.on_transfer
 
         def on_upload(sent: int, size: int) -> None:
             if record.entry.status == Status.queued:
@@ -170,7 +171,7 @@ class Submitter:
                 record.entry = step.entry
                 record.tell(step.changes)
             if tell is not None:
-                tell(record, sent, size)
+                tell(Transfer(entry.edit, Status.uploading, sent, size))
 
         clip = await self._resolver.resolve(entry.edit, record.run.journal, on_upload=on_upload)
         record.seconds = clip.seconds
