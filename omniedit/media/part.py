@@ -19,7 +19,7 @@ import os
 import stat
 import threading
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -32,8 +32,8 @@ from omniedit.models import MediaFacts
 __all__ = ["PartFile", "read_facts", "same_content"]
 
 _READ = 1024 * 1024
-_MOST_PIECES = 512
-_MOST_NOTE = 4096
+# Bytes of a note: twice what the longest validator takes.
+_NOTE = 1024
 # Reads of a walk over a local file: they are cheap, and bounded in bytes by the walk itself.
 _LOCAL_READS = 32
 _CODES = {
@@ -64,7 +64,7 @@ class PartFile:
         self.known = Part()
         self._folder = self._file = self._note = -1
         self._closed = False
-        self._queue: deque[Sequence[bytes]] = deque()
+        self._queue: deque[memoryview] = deque()
         self._lock = threading.Lock()
         self._digest = hashlib.sha256()
 
@@ -96,9 +96,9 @@ class PartFile:
             if receive.length is not None:
                 _check_room(self._folder, receive.length - self.known.size)
 
-    def push(self, chunks: Sequence[bytes]) -> None:
-        """Queue bytes; called from the event loop, does not block."""
-        self._queue.append(chunks)
+    def push(self, block: memoryview) -> None:
+        """Queue bytes, which must not change until they are drained; called from the event loop, does not block."""
+        self._queue.append(block)
 
     def drain(self) -> None:
         """Write all that is queued, in order, and note it.
@@ -162,11 +162,10 @@ class PartFile:
 
     def _drain(self) -> None:
         while self._queue:
-            chunks = self._queue.popleft()
-            _write_all(self._file, chunks, self.known.size)
-            for chunk in chunks:
-                self._digest.update(chunk)
-            size = self.known.size + sum(map(len, chunks))
+            block = self._queue.popleft()
+            _write_all(self._file, block, self.known.size)
+            self._digest.update(block)
+            size = self.known.size + len(block)
             self.known = Part(size, self.known.etag, self.known.length)
             self._write_note()
 
@@ -178,9 +177,8 @@ class PartFile:
     def _write_note(self) -> None:
         known = self.known
         note = {"etag": known.etag, "length": known.length, "size": known.size, "sha256": self._digest.hexdigest()}
-        data = json.dumps(note).encode()
-        os.pwrite(self._note, data, 0)
-        os.ftruncate(self._note, len(data))
+        # Always of one length: one write replaces it as a whole.
+        os.pwrite(self._note, json.dumps(note).encode().ljust(_NOTE), 0)
 
     def _recover(self) -> None:
         """Believe the note as far as the bytes bear it out."""
@@ -286,17 +284,11 @@ def _open_file(name: str, folder: int) -> int:
     raise OSError(errno.ELOOP, "something else lies in the way", name)
 
 
-def _write_all(file: int, chunks: Sequence[bytes], offset: int) -> None:
-    """One gathering write; the rest again when the system took less."""
-    for begin in range(0, len(chunks), _MOST_PIECES):
-        views = [memoryview(chunk) for chunk in chunks[begin : begin + _MOST_PIECES]]
-        while views:
-            written = os.pwritev(file, views, offset)
-            offset += written
-            while views and written >= len(views[0]):
-                written -= len(views.pop(0))
-            if written:
-                views[0] = views[0][written:]
+def _write_all(file: int, block: memoryview, offset: int) -> None:
+    """Write; the rest again when the system took less."""
+    while block:
+        written = os.pwrite(file, block, offset)
+        block, offset = block[written:], offset + written
 
 
 def _link(part: str, name: str, folder: int) -> bool:
@@ -331,7 +323,7 @@ def _names(name: str, mark: str) -> Iterator[str]:
 def _read_note(note: int) -> tuple[Part, str]:
     """What the note says; nothing when it says nothing that can be believed."""
     try:
-        match json.loads(os.pread(note, _MOST_NOTE, 0)):
+        match json.loads(os.pread(note, _NOTE, 0)):
             case {"etag": str(etag), "length": int() | None as length, "size": int(size), "sha256": str(sha256)}:
                 return Part(max(size, 0), etag, length), sha256
             case _:

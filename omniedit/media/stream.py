@@ -38,8 +38,6 @@ OnProgress = Callable[[int, int | None], None]
 
 _T = TypeVar("_T")
 _BLOCK = 512 * 1024
-# A host that sends crumbs: their number is bounded as well, each costs more than its bytes.
-_MOST_PIECES = 512
 # A host that sends less than this within a stall timeout is as good as dead: a drop now and then keeps no slot busy.
 _LEAST_PROGRESS = 4096
 
@@ -77,7 +75,7 @@ class Transfer:
 
     def __init__(self, tools: Tools, url: str, part: PartFile, on_progress: OnProgress | None) -> None:
         self._tools, self._url, self._part, self._on_progress = tools, url, part, on_progress
-        self._block: list[bytes] = []
+        self._filling, self._resting = bytearray(), bytearray()
         self._held = 0
         self._writing: asyncio.Future[None] | None = None
 
@@ -127,11 +125,8 @@ class Transfer:
         async for chunk, _ in content.iter_chunks():
             received += len(chunk)
             pace.came(len(chunk))
-            self._block.append(chunk)
-            self._held += len(chunk)
             waited = await self._tools.rate.take(len(chunk))
-            if self._held >= _BLOCK or len(self._block) >= _MOST_PIECES:
-                await self._write()
+            if await self._keep(chunk):
                 self._tell(receive.offset + received, receive.length)
                 waited = True
             if waited:
@@ -141,14 +136,33 @@ class Transfer:
         self._tell(receive.offset + received, receive.length)
         return received
 
+    async def _keep(self, chunk: bytes) -> bool:
+        """Copy a chunk into the block, and write each block that is full; tells whether one was.
+
+        The copy is cheaper than keeping the chunks: their memory is used again at once, and a block is written and
+        hashed by one call each, instead of fighting for the interpreter's lock once per chunk.
+        """
+        rest, wrote = memoryview(chunk), False
+        while rest:
+            if not self._filling:
+                self._filling = bytearray(_BLOCK)
+            taken = min(len(rest), _BLOCK - self._held)
+            self._filling[self._held : self._held + taken] = rest[:taken]
+            self._held += taken
+            rest = rest[taken:]
+            if self._held == _BLOCK:
+                await self._write()
+                wrote = True
+        return wrote
+
     async def _write(self) -> None:
-        """Give the block to a thread once the one before it is written."""
+        """Give the block to a thread once the one before it is written, whose memory is then filled again."""
         writing, self._writing = self._writing, None
         if writing is not None:
             await writing
-        if self._block:
-            self._part.push(self._block)
-            self._block, self._held = [], 0
+        if self._held:
+            self._part.push(memoryview(self._filling)[: self._held])
+            self._filling, self._resting, self._held = self._resting, self._filling, 0
             self._writing = self._tools.disk.run(self._part.drain)
 
     async def _flush(self) -> None:
