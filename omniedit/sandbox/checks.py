@@ -13,6 +13,27 @@ from attrs import frozen
 from omniedit.sandbox.problems import Problem
 from omniedit.sandbox.settings import Settings
 
+__all__ = [
+    "IDEMPOTENCY_KEY",
+    "LOCAL_URL",
+    "MAX_BULK",
+    "MAX_CALLBACK_URL",
+    "MAX_PAGE_SIZE",
+    "TASK_PREFIX",
+    "URL",
+    "Wanted",
+    "bulk_ids",
+    "callback_fault",
+    "check_access",
+    "check_idempotency_key",
+    "check_task_id",
+    "invalid",
+    "is_local",
+    "json_object",
+    "read_submit",
+    "whole_number",
+]
+
 IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9._-]{16,96}")
 TASK_PREFIX = "task-unified-"
 MAX_CALLBACK_URL = 2048

@@ -17,7 +17,7 @@ from omniedit.sandbox.settings import Lane, Settings
 from omniedit.sandbox.store import Account, Store
 from omniedit.sandbox.timing import SandboxTime
 
-__all__ = ["RATE_HEADERS", "SPECIAL_KEYS", "Admission", "Gate", "bearer"]
+__all__ = ["Admission", "Gate", "RATE_HEADERS", "SPECIAL_KEYS", "bearer"]
 
 RATE_HEADERS = web.RequestKey("rate_headers", dict[str, str])
 SPECIAL_KEYS = {

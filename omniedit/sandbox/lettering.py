@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-__all__ = ["HEIGHT", "WIDTH", "Canvas", "caption_strip", "glyph"]
+__all__ = ["Canvas", "HEIGHT", "WIDTH", "caption_strip", "glyph"]
 
 WIDTH, HEIGHT = 5, 7
 ADVANCE = WIDTH + 1

@@ -12,6 +12,8 @@ from attrs import define, field, frozen
 
 from omniedit.sandbox.settings import Lane, Limit
 
+__all__ = ["BLIND_WAIT", "FixedWindow", "Meter", "Reading", "SlidingWindow", "TokenBucket", "Turnstile", "meter_for"]
+
 BLIND_WAIT = 1.0
 """Seconds told to a client that waits for room (a task's end), whose moment nobody knows."""
 

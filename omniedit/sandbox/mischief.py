@@ -13,7 +13,7 @@ from aiohttp import web
 
 from omniedit.sandbox.script import Rule
 
-__all__ = ["FAULT", "Dropped", "drop", "with_fault"]
+__all__ = ["Dropped", "FAULT", "drop", "with_fault"]
 
 FAULT = web.RequestKey("fault", Rule)
 """A fault that the media handler itself carries out."""

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
+__all__ = ["DOCUMENTED", "JsonObject", "Problem"]
+
 JsonObject = dict[str, object]
 
 # code -> HTTP status, type. `insufficient_quota` is the POST's code, `quota_exceeded` the GET's.

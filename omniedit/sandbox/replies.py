@@ -8,6 +8,8 @@ from omniedit.sandbox.problems import JsonObject
 from omniedit.sandbox.settings import Settings
 from omniedit.sandbox.store import Account, Task
 
+__all__ = ["credits_reply", "listing_row", "progress", "shown_status", "submit_reply", "task_reply"]
+
 PROGRESS_BEFORE_END = 99
 
 

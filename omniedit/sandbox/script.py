@@ -17,7 +17,7 @@ from typing import cast
 
 from attrs import evolve, field, frozen
 
-__all__ = ["FAULTS", "POINTS", "FaultKind", "FaultScriptError", "Faults", "Rule"]
+__all__ = ["FAULTS", "FaultKind", "FaultScriptError", "Faults", "POINTS", "Rule"]
 
 API_POINTS = ("submit", "task", "bulk", "listing", "credits", "upload", "quota", "files", "delete")
 POINTS = (*API_POINTS, "media")

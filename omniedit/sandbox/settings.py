@@ -12,6 +12,8 @@ from typing import Literal
 from attrs import field, frozen
 from attrs.validators import ge, gt, in_
 
+__all__ = ["Lane", "Limit", "LimitKind", "MODELS", "Settings"]
+
 Lane = Literal["submit", "poll", "other"]
 LimitKind = Literal["token_bucket", "fixed_window", "sliding_window", "live_tasks", "concurrent"]
 

@@ -13,6 +13,21 @@ from omniedit.sandbox.limits import Turnstile
 from omniedit.sandbox.problems import JsonObject
 from omniedit.sandbox.settings import Settings
 
+__all__ = [
+    "Account",
+    "Edited",
+    "Failure",
+    "HostedFile",
+    "KEEP_KEYS",
+    "KnownKey",
+    "LoggedRequest",
+    "Store",
+    "Submission",
+    "Task",
+    "TaskFaults",
+    "key_hash",
+]
+
 KEEP_KEYS = 100_000
 """Idempotency keys remembered per API key."""
 

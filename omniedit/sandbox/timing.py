@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
+__all__ = ["SandboxTime"]
+
 
 class SandboxTime:
     """Seconds since the epoch as the sandbox sees them; starts at the real time."""

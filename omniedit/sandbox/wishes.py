@@ -12,7 +12,7 @@ from typing import Literal
 
 from attrs import field, frozen
 
-__all__ = ["DEFAULT_GRADE", "WISHES", "Plan", "Wish", "plan_for"]
+__all__ = ["DEFAULT_GRADE", "Plan", "WISHES", "Wish", "plan_for"]
 
 Weather = Literal["snow", "rain"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar, cast
 
 from omniedit.sandbox.app import SandboxServer
 from omniedit.sandbox.faults import FaultBook
@@ -93,7 +93,8 @@ class _Window:
         from omniedit.flow.client import Client
 
         chosen = {"api_key": self.api_key, "base_url": self.base_url, "files_url": self.files_url} | options
-        return Client(**chosen)  # type: ignore[arg-type]
+        make = cast("Callable[..., Client]", Client)
+        return make(**chosen)
 
     def environment(self) -> dict[str, str]:
         """Environment variables that point the command line at this sandbox."""

@@ -102,5 +102,5 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def start(clip: Path) -> Any:
-    """What makes a sandbox and somebody who calls it: `async with start(settings, faults=...) as caller`."""
+    """Enter what this returns, with settings and faults, for a sandbox and somebody who calls it."""
     return partial(sandbox_and_caller, clip)

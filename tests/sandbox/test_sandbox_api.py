@@ -71,9 +71,7 @@ async def test_a_task_goes_from_pending_to_completed(start: Any) -> None:
         ({"callback_url": "https://example.com/" + "x" * 2048}, 400, "invalid_request", "callback_url"),
     ],
 )  # fmt: skip
-async def test_a_wrong_field_is_named(  # noqa: PLR0917 - the columns of the table above
-    start: Any, change: dict[str, Any], status: int, code: str, param: str
-) -> None:
+async def test_a_wrong_field_is_named(start: Any, change: dict[str, Any], status: int, code: str, param: str) -> None:
     """Every rule for the fields of a submit."""
     async with start(QUICK) as caller:
         answer = await caller.submit(json=caller.body() | change)

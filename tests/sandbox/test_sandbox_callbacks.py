@@ -179,7 +179,7 @@ async def test_forged_callbacks_come_before_the_true_one(start: Any, ear: Ear) -
         ("https://example.com/" + "x" * 2028, True, True),
     ],
 )
-def test_callback_urls_follow_the_documented_rules(url: str, documented: bool, local: bool) -> None:
+def test_callback_urls_follow_the_documented_rules(*, url: str, documented: bool, local: bool) -> None:
     """Only https, at most 2048 characters, not private; a switch lets this machine in."""
     assert (callback_fault(url, allow_local=False) is None) is documented
     assert (callback_fault(url, allow_local=True) is None) is local

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ class Look:
     def spread(self) -> float:
         """Standard deviation of the luma: contrast."""
         mean = self.light
-        return (sum((value - mean) ** 2 for value in self.luma) / len(self.luma)) ** 0.5
+        return math.sqrt(sum((value - mean) ** 2 for value in self.luma) / len(self.luma))
 
     @property
     def colour(self) -> float:
@@ -71,24 +72,29 @@ class Look:
 
 def look(data: bytes) -> Look:
     """Decode a clip."""
-    with av.open(io.BytesIO(data)) as clip:
+    with av.open(io.BytesIO(data), "r") as clip:
         frames = list(clip.decode(video=0))
         video, sound = clip.streams.video[0], clip.streams.audio[0] if clip.streams.audio else None
         frame = frames[5]
         rgb = plane(frame.reformat(format="rgb24"), 3)
-        assert video.duration is not None
-        assert video.time_base is not None
         return Look(
             size=(frame.width, frame.height),
-            seconds=float(video.duration * video.time_base),
+            seconds=length(video),
             frames=len(frames),
-            sound=None if sound is None or not sound.duration else float(sound.duration * sound.time_base),
+            sound=None if sound is None else length(sound),
             red=sum(rgb[0::3]) / len(rgb) * 3,
             green=sum(rgb[1::3]) / len(rgb) * 3,
             blue=sum(rgb[2::3]) / len(rgb) * 3,
             luma=plane(frame.reformat(format="gray"), 1),
             width=frame.width,
         )
+
+
+def length(track: av.VideoStream | av.AudioStream) -> float:
+    """Seconds of one track."""
+    assert track.duration is not None
+    assert track.time_base is not None
+    return float(track.duration * track.time_base)
 
 
 def plane(frame: av.VideoFrame, depth: int) -> bytes:

@@ -42,7 +42,7 @@ async def test_resets_come_before_or_after_the_task_is_accepted(start: Any, faul
 
 
 @pytest.mark.parametrize("accept", [False, True])
-async def test_a_hanging_submit_never_answers(start: Any, accept: bool) -> None:
+async def test_a_hanging_submit_never_answers(*, start: Any, accept: bool) -> None:
     """Only the client's patience ends it; whether the task was accepted is a switch."""
     async with start(QUICK, faults=[{"fault": "hang", "accept": accept}]) as caller:
         timeout = aiohttp.ClientTimeout(total=0.3)
@@ -57,7 +57,7 @@ async def test_a_hang_can_end_in_a_reset(start: Any) -> None:
 
 
 @pytest.mark.parametrize("accept", [True, False])
-async def test_a_slow_answer_comes_all_the_same(start: Any, accept: bool) -> None:
+async def test_a_slow_answer_comes_all_the_same(*, start: Any, accept: bool) -> None:
     """Later than without the fault."""
     rule = {"fault": "slow", "seconds": 0.3, "accept": accept}
     async with start(QUICK, faults=[rule]) as caller:
@@ -200,7 +200,11 @@ async def test_tasks_fail_with_any_code(start: Any, code: str) -> None:
 
 @pytest.mark.parametrize(
     ("shown", "status", "code"),
-    [("cancelled", "cancelled", None), ("canceled", "canceled", None), ("request_cancelled", "failed", "request_cancelled")],
+    [
+        ("cancelled", "cancelled", None),
+        ("canceled", "canceled", None),
+        ("request_cancelled", "failed", "request_cancelled"),
+    ],
 )  # fmt: skip
 async def test_a_cancelled_task_shows_in_three_ways(start: Any, shown: Any, status: str, code: str | None) -> None:
     """A status in either spelling, or failed with a code; never billed."""
@@ -286,8 +290,8 @@ async def test_rules_can_look_at_the_prompt_of_a_request(start: Any) -> None:
         missing = await caller.get("/v1/tasks/task-unified-1-a")
         snow = await caller.ended(await caller.accepted("snow"))
         media = await caller.get(snow["results"][0], key=None)
-        credits = await caller.get("/v1/credits")
-    assert [answer.status for answer in (storm, garbage, rain, missing, media, credits)] == [
+        balance = await caller.get("/v1/credits")
+    assert [answer.status for answer in (storm, garbage, rain, missing, media, balance)] == [
         500,
         400,
         502,

@@ -93,7 +93,8 @@ async def test_a_cap_on_concurrent_requests(start: Any) -> None:
         async def upload() -> int:
             headers = {"Content-Type": "multipart/form-data; boundary=b"}
             path = "/api/v1/files/upload/stream"
-            return (await caller.call("POST", path, data=slow_body(), headers=headers)).status
+            answer = await caller.call("POST", path, data=slow_body(), headers=headers)
+            return int(answer.status)
 
         uploads = [asyncio.create_task(upload()) for _ in range(2)]
         await hold.wait()

@@ -35,7 +35,11 @@ async def test_idempotency_is_honoured_by_default(start: Any) -> None:
 
 @pytest.mark.parametrize(
     ("mode", "status", "code", "tasks"),
-    [("ignored", 200, None, 2), ("conflict", 409, "idempotency_conflict", 1), ("unknown", 409, "paid_outcome_unknown", 1)],
+    [
+        ("ignored", 200, None, 2),
+        ("conflict", 409, "idempotency_conflict", 1),
+        ("unknown", 409, "paid_outcome_unknown", 1),
+    ],
 )  # fmt: skip
 async def test_idempotency_is_a_switch(start: Any, mode: Any, status: int, code: str | None, tasks: int) -> None:
     """Ignored, or refused in two ways."""
@@ -112,7 +116,7 @@ async def test_durations_spread_around_the_median(start: Any) -> None:
 
 async def test_progress_can_be_noisy_or_dead(start: Any) -> None:
     """Never outside 0-99 before the end, whatever the noise; dead means 0."""
-    steady = {"virtual_time": True, "task_seconds": 100, "task_spread": 0, "editing": "canned"}
+    steady: dict[str, Any] = {"virtual_time": True, "task_seconds": 100, "task_spread": 0, "editing": "canned"}
 
     async def readings(**switches: Any) -> list[int]:
         async with start(Settings(**steady, **switches)) as caller:
