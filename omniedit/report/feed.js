@@ -164,6 +164,7 @@ function openViewer(row) {
   byId("previous").disabled = viewed === 0;
   byId("next").disabled = viewed === shown.length - 1;
   if (!byId("viewer").open) byId("viewer").showModal();
+  card.focus();
   card.stage.load();
 }
 

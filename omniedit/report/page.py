@@ -102,10 +102,15 @@ def _time(moment: datetime) -> str:
 
 def _numbers(sums: Sums) -> str:
     groups = [(_WORDS[group].capitalize(), f"{sums.of(group):,}") for group in _WORDS if sums.of(group)]
-    numbers = [("Edits", f"{sums.total:,}"), *groups, ("Credits", f"{sums.credits:,.2f}".removesuffix(".00"))]
+    numbers = [("Edits", f"{sums.total:,}"), *groups, ("Credits", _credits(sums))]
     if sums.size:
         numbers.append(("On disk", readable_size(sums.size)))
-    return "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in numbers)
+    return "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in numbers)
+
+
+def _credits(sums: Sums) -> str:
+    total, reserved = (f"{amount:,.2f}".removesuffix(".00") for amount in (sums.used + sums.reserved, sums.reserved))
+    return f"{total} <small>{reserved} only reserved</small>" if sums.reserved else total
 
 
 def _meter(sums: Sums) -> str:

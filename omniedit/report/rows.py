@@ -17,6 +17,7 @@ from omniedit.report.text import cut, playable_url, shown_url, visible
 
 __all__ = ["Group", "Sums", "group_of", "row_of"]
 
+_NOT_BILLED = {Status.failed, Status.cancelled, Status.rejected}
 _PROMPT, _MESSAGE, _NAME = 8_000, 2_000, 400  # characters shown at most
 
 
@@ -40,8 +41,10 @@ class Sums:
     """What all edits come to."""
 
     statuses: Counter[str] = attrs.field(factory=Counter[str])
-    credits: float = 0.0
-    """Used when the service has told, else reserved."""
+    used: float = 0.0
+    """Credits that the service said it charged."""
+    reserved: float = 0.0
+    """Credits reserved for edits of which it has not said so yet."""
     size: int = 0
     """Bytes of the saved clips."""
     first: datetime | None = None
@@ -54,7 +57,10 @@ class Sums:
     def add(self, entry: Entry) -> None:
         """Count one edit in."""
         self.statuses[str(entry.status)] += 1
-        self.credits += entry.credits or 0.0
+        if entry.credits_used is None:
+            self.reserved += _credits(entry) or 0.0
+        else:
+            self.used += entry.credits_used
         self.size += entry.size or 0
         self.last = max(self.last or entry.at, entry.at)
         if entry.submitted_at:
@@ -92,7 +98,7 @@ def row_of(entry: Entry, before: Clip | None, after: Clip | None, folder: Path) 
         "task": entry.task_id and visible(entry.task_id),
         "sha256": entry.sha256 and visible(entry.sha256),
         "size": entry.size,
-        "credits": entry.credits,
+        "credits": _credits(entry),
         "reserved": entry.credits_used is None or None,
         "accepted": entry.submitted_at and entry.submitted_at.isoformat(timespec="seconds"),
         "at": entry.at.isoformat(timespec="seconds"),
@@ -100,6 +106,13 @@ def row_of(entry: Entry, before: Clip | None, after: Clip | None, folder: Path) 
         "error": _error(entry),
     }
     return {name: value for name, value in row.items() if value is not None}
+
+
+def _credits(entry: Entry) -> float | None:
+    """What an edit costs, as far as anybody has said; a failed task is not billed, whatever was reserved for it."""
+    if entry.credits_used is None and entry.status in _NOT_BILLED:
+        return None
+    return entry.credits
 
 
 def _name(entry: Entry) -> str:
