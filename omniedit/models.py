@@ -73,10 +73,13 @@ class Status(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> Status | None:
-        if not isinstance(value, str) or not value.strip():
+        if not isinstance(value, str):
             return None
-        text = value.strip().lower()[:_STATUS_LENGTH]
+        text = "".join(char for char in value[: 4 * _STATUS_LENGTH] if char.isprintable())
+        text = text.strip().lower()[:_STATUS_LENGTH].strip()
         text = "cancelled" if text == "canceled" else text
+        if not text:
+            return None
         if text in cls._value2member_map_:
             return cls(text)
         member = str.__new__(cls, text)
@@ -187,7 +190,7 @@ class MediaFacts:
 class Reply:
     """One HTTP answer, read whole: small by contract (the door refuses larger bodies).
 
-    `headers` has lower-case names.
+    `headers` are looked up without regard to case.
     """
 
     status: int

@@ -14,6 +14,7 @@ import os
 import ssl
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -23,15 +24,16 @@ import attrs
 
 from omniedit import codecs
 from omniedit.api import wire
-from omniedit.errors import ConfigurationError, HostingFailed, ServiceError, UnexpectedReply, doorway
+from omniedit.api.bounds import within
+from omniedit.errors import ConfigurationError, HostingFailed, ServiceError, TransportFailed, doorway
 from omniedit.models import Hosted, Intent, Reply
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["Door", "Timeouts"]
+__all__ = ["Departure", "Door", "Timeouts"]
 
-_LARGEST_REPLY = 4 << 20  # bytes: fifty tasks are about 100 KB
+_LARGEST_REPLY = 4 << 20  # bytes: fifty tasks are about 100 KB; what is longer is cut, and then cannot be read
 _CONNECTIONS = 64  # more than the engine has workers, so that nobody waits for one inside an HTTP timeout
 _IDLE = 30.0  # seconds a connection for looks is kept
 # A paid request must not meet a connection that the server is just closing: its outcome would be unknown. Servers keep
@@ -50,6 +52,14 @@ class Timeouts:
     read: float = 30.0
     stall: float = 60.0
     """The answer to an upload may take this long after the last byte."""
+
+
+@attrs.define
+class Departure:
+    """What is known of a paid request that got no answer."""
+
+    left: bool = False
+    """Whether any byte of it may have left this machine."""
 
 
 class Door:
@@ -74,11 +84,15 @@ class Door:
         user_agent: str = "omniedit",
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
-        self._authorization = _bearer(api_key)
+        self._headers = {"Authorization": _bearer(api_key), "Accept": "application/json"}
         self.base_url = wire.normalize_origin(base_url, name="base_url")
         self.files_url = wire.normalize_origin(files_url, name="files_url")
         self.key_fingerprint = hashlib.sha256(api_key.encode()).hexdigest()[:16]
         self._timeouts = timeouts or Timeouts()
+        self._to_submit = aiohttp.ClientTimeout(total=None, connect=self._timeouts.connect)
+        self._to_read = aiohttp.ClientTimeout(
+            total=self._timeouts.read + self._timeouts.connect, connect=self._timeouts.connect
+        )
         self._user_agent = user_agent
         self._ssl = ssl_context
         self._session: aiohttp.ClientSession | None = None
@@ -93,14 +107,25 @@ class Door:
         """Whether the service is on this machine, as the sandbox is."""
         return wire.is_loopback(self.base_url)
 
-    async def submit(self, intent: Intent) -> Reply:
-        """Send the paid request once. Cancelling it leaves the outcome unknown: shield it.
+    async def submit(self, intent: Intent, departure: Departure | None = None) -> Reply:
+        """Send the paid request once.
+
+        Args:
+            intent: the request.
+            departure: filled in on the way, for whoever cancels the call: shield it, else its outcome is unknown.
 
         Raises:
             TransportFailed: no answer; its `sent` tells whether the request may have left.
         """
-        with doorway("submitting the edit", idempotency_key=intent.nonce):
-            return await self._send(self._opened_to_pay(), wire.submission(intent), self._timeouts.submit)
+        departure = departure or Departure()
+        request = wire.submission(intent)
+        try:
+            with doorway("submitting the edit", idempotency_key=intent.nonce):
+                async with within(self._timeouts.submit + self._timeouts.connect):
+                    return await self._send(self._opened_to_pay(), request, self._to_submit, departure)
+        except TransportFailed as error:
+            error.sent = error.sent and departure.left
+            raise
 
     async def ask(self, request: wire.Request) -> Reply:
         """Send a request that costs nothing and may be repeated.
@@ -109,7 +134,7 @@ class Door:
             TransportFailed: no answer.
         """
         with doorway(f"{request.method} {request.path.partition('?')[0]}"):
-            return await self._send(self._opened(), request, self._timeouts.read)
+            return await self._send(self._opened(), request, self._to_read)
 
     async def upload(self, path: Path, on_progress: Callable[[int, int], None] | None = None) -> Hosted:
         """Put a local file into the service's file storage, streamed from disk.
@@ -131,7 +156,7 @@ class Door:
             async with self._opened().post(
                 self.files_url + wire.UPLOAD_PATH,
                 data=form,
-                headers=self._headers(),
+                headers=self._headers,
                 timeout=bounds,
                 allow_redirects=False,
             ) as response:
@@ -153,35 +178,35 @@ class Door:
     ) -> None:
         await self.close()
 
-    async def _send(self, session: aiohttp.ClientSession, request: wire.Request, seconds: float) -> Reply:
-        bounds = aiohttp.ClientTimeout(total=None, connect=self._timeouts.connect, sock_read=seconds)
-        async with (
-            asyncio.timeout(seconds + self._timeouts.connect),
-            session.request(
-                request.method,
-                self.base_url + request.path,
-                data=request.body,
-                headers={**request.headers, **self._headers()},
-                timeout=bounds,
-                allow_redirects=False,
-            ) as response,
-        ):
+    async def _send(
+        self,
+        session: aiohttp.ClientSession,
+        request: wire.Request,
+        bounds: aiohttp.ClientTimeout,
+        departure: Departure | None = None,
+    ) -> Reply:
+        async with session.request(
+            request.method,
+            self.base_url + request.path,
+            data=request.body,
+            headers={**request.headers, **self._headers} if request.headers else self._headers,
+            timeout=bounds,
+            allow_redirects=False,
+            trace_request_ctx=departure,
+        ) as response:
             return await _whole(response)
-
-    def _headers(self) -> dict[str, str]:
-        return {"Authorization": self._authorization, "Accept": "application/json"}
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = self._made(_IDLE)
+            self._session = self._made(_IDLE, [])
         return self._session
 
     def _opened_to_pay(self) -> aiohttp.ClientSession:
         if self._paying is None:
-            self._paying = self._made(_IDLE_TO_PAY)
+            self._paying = self._made(_IDLE_TO_PAY, [_departures()])
         return self._paying
 
-    def _made(self, idle: float) -> aiohttp.ClientSession:
+    def _made(self, idle: float, traces: list[aiohttp.TraceConfig]) -> aiohttp.ClientSession:
         if self._closed:
             raise ConfigurationError("the client is closed", mend="use it inside `async with Client() as client:`")
         return aiohttp.ClientSession(
@@ -189,7 +214,21 @@ class Door:
             headers={"User-Agent": self._user_agent},
             cookie_jar=aiohttp.DummyCookieJar(),
             proxy=None if self.local else _proxy_of(self.base_url),
+            trace_configs=traces,
         )
+
+
+def _departures() -> aiohttp.TraceConfig:
+    """Notes that the first byte of a request is about to be written; waiting for a connection comes before it."""
+    trace = aiohttp.TraceConfig()
+    trace.on_request_headers_sent.append(_note_departure)
+    return trace
+
+
+async def _note_departure(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
+    departure = context.trace_request_ctx
+    if isinstance(departure, Departure):
+        departure.left = True
 
 
 def _proxy_of(url: str) -> str | None:
@@ -209,13 +248,12 @@ def _bearer(api_key: str) -> str:
 
 
 async def _whole(response: aiohttp.ClientResponse) -> Reply:
-    body = await response.content.read(_LARGEST_REPLY)
-    while not response.content.at_eof():
-        more = await response.content.read(_LARGEST_REPLY)
-        body += more
-        if len(body) > _LARGEST_REPLY:
-            raise UnexpectedReply(f"a reply of more than {_LARGEST_REPLY} bytes", status=response.status)
-    return Reply(response.status, {name.lower(): value for name, value in response.headers.items()}, body)
+    """The whole answer, or as much of it as any answer of the service can have."""
+    content = response.content
+    body = await content.read(_LARGEST_REPLY)
+    while not content.at_eof() and len(body) < _LARGEST_REPLY:
+        body += await content.read(_LARGEST_REPLY - len(body))
+    return Reply(response.status, response.headers, body)
 
 
 class _Counted(io.BufferedReader):

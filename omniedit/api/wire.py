@@ -6,6 +6,7 @@ Facts are those of the service's public documentation ("Gemini Omni Flash Video 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import NoReturn
 from urllib.parse import urlencode, urlsplit
@@ -58,6 +59,7 @@ _JSON: Mapping[str, str] = {"Content-Type": "application/json"}
 _NO_HEADERS: Mapping[str, str] = {}
 _LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 _SUCCESS = range(200, 300)
+_PLAIN_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 
 UPLOAD_PATH = "/api/v1/files/upload/stream"
 
@@ -113,7 +115,7 @@ def submission(intent: Intent) -> Request:
 
 def look(task_id: str) -> Request:
     """One task. Ids are opaque: whatever is no plain id is refused here and not sent as a path."""
-    if not task_id or not all(char.isalnum() or char in "-_." for char in task_id) or task_id.strip(".") == "":
+    if _PLAIN_ID.fullmatch(task_id) is None:
         raise InvalidRequest(f"{task_id!r} is no task id", mend="ids look like task-unified-1757165031-abcd1234")
     return Request("GET", f"/v1/tasks/{task_id}")
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TypeVar, cast
+from typing import Never, TypeVar, cast
 
 import attrs
 import cattrs
 
 from omniedit.codecs.shapes import (
     CONVERTER,
+    EXPLAINING,
     TASK_KEYS,
     BillingShape,
     CostShape,
@@ -40,13 +42,34 @@ __all__ = [
 
 _T = TypeVar("_T")
 
+_LONGEST_ID = 256  # characters; the documented ids have about 32
+
+
+def _strict(body: bytes) -> object:
+    """JSON as RFC 8259 has it, and as the faster parser reads it: UTF-8, finite numbers, whole characters."""
+    text = body.decode()
+    value: object = json.loads(text, parse_constant=_no_number, parse_float=_finite)
+    if "\\u" in text:
+        json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair could be written nowhere
+    return value
+
+
+def _no_number(text: str) -> Never:
+    raise ValueError(f"{text} is no number of JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _no_number(text)
+
+
 _loads: Callable[[bytes], object]
 try:  # the `fast` extra
     import orjson
 
     _loads = orjson.loads
 except ImportError:
-    _loads = json.loads
+    _loads = _strict
 
 
 @attrs.frozen
@@ -70,8 +93,16 @@ def _parse(body: bytes) -> object:
 
 
 def _structure(value: object, shape: type[_T], root: str = "$") -> _T:
+    """Fill a shape; when that fails, do it again with the converter that tells where."""
     try:
         return CONVERTER.structure(value, shape)
+    except (TypeError, ValueError, KeyError):
+        return _explained(value, shape, root)
+
+
+def _explained(value: object, shape: type[_T], root: str) -> _T:
+    try:
+        return EXPLAINING.structure(value, shape)
     except (cattrs.BaseValidationError, TypeError, ValueError, KeyError) as error:
         path, reason = _first_fault(error, root)
         raise _unexpected(f"{reason} at {path}", path) from None
@@ -117,7 +148,12 @@ def decode_task_id(body: bytes) -> str | None:
     except (ValueError, RecursionError):
         return None
     found = cast("dict[str, object]", parsed).get("id") if isinstance(parsed, dict) else None
-    return found if isinstance(found, str) and found else None
+    return found if isinstance(found, str) and _is_id(found) else None
+
+
+def _is_id(text: str) -> bool:
+    """Ids are opaque; but one that cannot be shown, or fills a page, is none."""
+    return 0 < len(text) <= _LONGEST_ID and text.isprintable()
 
 
 def decode_tasks(body: bytes) -> tuple[tuple[Task, ...], int | None]:
@@ -137,8 +173,8 @@ def decode_tasks(body: bytes) -> tuple[tuple[Task, ...], int | None]:
 
 def _task(value: object, root: str) -> Task:
     wire = _structure(value, TaskShape, root)
-    if not wire.id:
-        raise _unexpected(f"an empty task id at {root}.id", f"{root}.id")
+    if not _is_id(wire.id):
+        raise _unexpected(f"no task id at {root}.id: {wire.id[:40]!r}", f"{root}.id")
     parts = cast("dict[str, object]", value)
     info = wire.task_info or TaskInfoShape()
     reserved, used = _credits(wire)
