@@ -20,7 +20,7 @@ from omniedit.report.text import json_text
 
 __all__ = ["Spool"]
 
-ROWS = 500
+ROWS = 200
 """Rows in one script block."""
 
 
