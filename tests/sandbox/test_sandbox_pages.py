@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from omniedit.sandbox import checks
@@ -73,6 +74,13 @@ async def test_the_document_describes_every_call(start: Any) -> None:
     assert [answer.status for answer in unknown] == [401] * len(unknown)
     for url in ("http://a/b.mp4", "HTTPS://[::1]:80/", "ftp://a", "http://a b", "http://", "http://a:123456/"):
         assert bool(re.search(submit["video_urls"]["items"]["pattern"], url)) == bool(checks.URL.fullmatch(url))
+
+
+def test_the_guide_names_every_switch() -> None:
+    """Each field of the settings and of a limit."""
+    guide = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
+    names = [field.name for field in (*attrs.fields(Settings), *attrs.fields(Limit))]
+    assert [name for name in names if not re.search(rf"`{name}`|\b{name}=", guide)] == []
 
 
 @pytest.mark.slow
