@@ -13,6 +13,7 @@ from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 from attrs import define, field, frozen
 
+from omniedit.sandbox import checks
 from omniedit.sandbox.gate import Gate
 from omniedit.sandbox.problems import JsonObject
 from omniedit.sandbox.settings import Settings
@@ -24,6 +25,8 @@ __all__ = ["FilesDoor"]
 _SERVICE_ZONE = timezone(timedelta(hours=8))
 _MAX_FIELD = 4096
 _PART_NAME = re.compile("[A-Za-z0-9_-]+")
+_FIELDS = {name: name for name in ("upload_path", "file_name")} | {"uploadPath": "upload_path", "fileName": "file_name"}
+"""Documented names of fields, and how a published client spells them [C]."""
 _KINDS = ("image/", "video/", "audio/")
 
 
@@ -95,8 +98,10 @@ class FilesDoor:
     async def list_files(self, request: web.Request) -> web.Response:
         """The files of a key, newest first."""
         with self.gate.enter_to_read(request, "other") as account:
+            page = checks.whole_number(request.query.get("page"), "page", 1, 1_000_000)
+            size = checks.whole_number(request.query.get("page_size"), "page_size", 20, checks.MAX_PAGE_SIZE)
             files = [self._describe(file) for file in reversed(self._files_of(account))]
-            return _envelope({"files": files, "total": len(files)})
+            return _envelope({"files": files[(page - 1) * size : page * size], "total": len(files)})
 
     async def delete(self, request: web.Request) -> web.Response:
         """Forget one file."""
@@ -126,8 +131,8 @@ class FilesDoor:
             raise _Refused("Part names are made of letters, digits, _ and -.")
         if part.name == "file" and form.draft is None:
             await self._read_file(part, form)
-        elif part.name and part.name in ("upload_path", "file_name"):
-            form.fields[part.name] = (await part.read_chunk(_MAX_FIELD)).decode("utf-8", "replace")
+        elif (name := _FIELDS.get(part.name or "")) is not None:
+            form.fields[name] = (await part.read_chunk(_MAX_FIELD)).decode("utf-8", "replace")
         else:
             await part.release()
 

@@ -41,6 +41,20 @@ async def test_an_upload_is_served_and_can_be_edited(start: Any, clip: Path) -> 
     assert task["status"] == "completed"
 
 
+async def test_the_list_is_paged_and_fields_have_two_spellings(start: Any, clip: Path) -> None:
+    """Newest first; a published client writes uploadPath and fileName."""
+    async with start() as caller:
+        for number in range(3):
+            upload = form(clip, uploadPath="trip", fileName=f"{number}.mp4")
+            await caller.call("POST", "/api/v1/files/upload/stream", data=upload)
+        first = (await caller.get("/api/v1/files/list?page_size=2")).json["data"]
+        second = (await caller.get("/api/v1/files/list?page_size=2&page=2")).json["data"]
+        wrong = await caller.get("/api/v1/files/list?page_size=101")
+    assert [file["file_name"] for file in first["files"]] == ["2.mp4", "1.mp4"]
+    assert [file["upload_path"] for file in second["files"]] == ["trip"]
+    assert (first["total"], wrong.status) == (3, 400)
+
+
 async def test_quota_list_and_delete(start: Any, clip: Path) -> None:
     """Files count against the quota until they are deleted or expire."""
     async with start(Settings(max_files=2, virtual_time=True)) as caller:
