@@ -51,7 +51,7 @@ def expiry_in(url: str) -> datetime | None:
 
 def _expiries(query: Mapping[str, str]) -> Iterator[datetime]:
     for begin, life in _PAIRS:
-        if (start := _compact_time(query.get(begin, ""))) and query.get(life, "").isdecimal():
+        if (start := _compact_time(query.get(begin, ""))) and _is_number(query.get(life, "")):
             yield from _after(start, int(query[life][:9]))
     for text in (query.get("expires", ""), query.get("q-sign-time", "").partition(";")[2]):
         yield from _unix(text)
@@ -68,8 +68,13 @@ def _after(start: datetime, seconds: int) -> Iterator[datetime]:
 
 
 def _unix(text: str) -> Iterator[datetime]:
-    if text.isdecimal() and len(text) < 12 and int(text) in _PLAUSIBLE:
+    if _is_number(text) and len(text) < 12 and int(text) in _PLAUSIBLE:
         yield datetime.fromtimestamp(int(text), UTC)
+
+
+def _is_number(text: str) -> bool:
+    """Whether it is written with the ten ASCII digits alone."""
+    return text.isascii() and text.isdecimal()
 
 
 def _compact_time(text: str) -> datetime | None:
