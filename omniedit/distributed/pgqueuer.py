@@ -225,9 +225,8 @@ class _Clerk:
         """What the journal has of each edit; one whose name another holds gets another, if it may."""
         found = (await admit(self._connection, proposals, None)).found
         taken = [entry for entry in proposals if isinstance(found[entry.key], NameTaken)]
-        renamed = [
-            attrs.evolve(entry, target=str(other)) for entry in taken if (other := self._other(entry)) is not None
-        ]
+        others = [(entry, self._placing.other(entry.edit, Path(entry.target))) for entry in taken]
+        renamed = [attrs.evolve(entry, target=str(other)) for entry, other in others if other is not None]
         found = {**found, **(await admit(self._connection, renamed, None)).found}
         for entry in taken:
             if isinstance(found[entry.key], NameTaken):

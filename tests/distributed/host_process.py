@@ -1,6 +1,6 @@
 """One host as a process of its own: works until SIGTERM, and is killed at any moment.
 
-    python host_process.py DSN BASE_URL FOLDER HEARTBEAT ON_UNCERTAIN
+python host_process.py DSN BASE_URL FOLDER HEARTBEAT ON_UNCERTAIN
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import logging
 import signal
 import sys
 
+from omniedit.distributed.client import HostClient
 from omniedit.distributed.worker import Worker
-from omniedit.flow.client import Client
 from omniedit.flow.record import OnUncertain
 
 
@@ -20,8 +20,8 @@ async def work(dsn: str, base_url: str, folder: str, heartbeat: str, on_uncertai
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
 
-    def client() -> Client:
-        return Client("sk-sandbox", base_url=base_url, preflight=False, grace=2.0)
+    def client() -> HostClient:
+        return HostClient("sk-sandbox", base_url=base_url, preflight=False, grace=2.0)
 
     worker = Worker(
         dsn, client, folder, heartbeat=float(heartbeat), on_uncertain=OnUncertain(on_uncertain), rest=0.2, at_once=50

@@ -11,8 +11,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from omniedit.distributed.client import HostClient
 from omniedit.distributed.worker import Worker, enqueue
-from omniedit.flow.client import Client
 from omniedit.flow.record import OnUncertain
 from omniedit.journal.postgres import PostgresReader
 from omniedit.journal.specimens import all_of
@@ -31,7 +31,12 @@ def edits(count: int) -> list[Edit]:
 def a_worker(dsn: str, sandbox: Sandbox, folder: Path, **options: object) -> Worker:
     """A host with quick habits."""
     chosen = {"heartbeat": 3.0, "rest": 0.2, "on_uncertain": OnUncertain.replay} | options
-    return Worker(dsn, lambda: sandbox.client(preflight=False, grace=2.0), folder, **chosen)  # type: ignore[arg-type]
+    return Worker(dsn, lambda: a_client(sandbox), folder, **chosen)  # type: ignore[arg-type]
+
+
+def a_client(sandbox: Sandbox, api_key: str = "sk-sandbox") -> HostClient:
+    """A client of one host."""
+    return HostClient(api_key, base_url=sandbox.base_url, preflight=False, grace=2.0)
 
 
 @asynccontextmanager
@@ -143,10 +148,7 @@ async def test_a_host_without_a_good_key_rests_and_tries_again(dsn: str, tmp_pat
         await enqueue(dsn, edits(5), base_url=sandbox.base_url)
         keys = iter(["sk-sandbox-unauthorized", "sk-sandbox-broke"])
 
-        def client() -> Client:
-            return sandbox.client(preflight=False, api_key=next(keys, "sk-good"), grace=2.0)
-
-        worker = Worker(dsn, client, tmp_path, heartbeat=3.0, rest=0.1)
+        worker = Worker(dsn, lambda: a_client(sandbox, next(keys, "sk-good")), tmp_path, heartbeat=3.0, rest=0.1)
         async with working(worker):
             await until(dsn, lambda counts: counts[Status.saved] == 5, 90.0)
         assert len(sandbox.accepted) == 5

@@ -154,3 +154,41 @@ ORDER BY job LIMIT $2;
 SELECT status, count(*), coalesce(sum(credits_reserved), 0), coalesce(sum(credits_used), 0)
 FROM omniedit.state
 GROUP BY status;
+
+-- name: add_limit
+INSERT INTO omniedit.key_limit (fingerprint) VALUES ($1) ON CONFLICT DO NOTHING;
+
+-- name: lock_limit
+SELECT rate, next_at, paused_until, reacted_at, refusals, told_at, cycle_at, accepted
+FROM omniedit.key_limit WHERE fingerprint = $1
+FOR UPDATE;
+
+-- name: look_at_room
+-- Behind the lock, so that the clock and the counts are those of now. An uncertain request may be a task for a while.
+SELECT
+    extract(epoch FROM clock_timestamp())::double precision AS now,
+    CASE WHEN $3 THEN (
+        SELECT count(*) FROM omniedit.state
+        WHERE phase IN (2, 3) AND (phase = 2 OR moved_at > clock_timestamp() - interval '15 minutes')
+    ) ELSE 0 END AS live,
+    CASE WHEN $3 THEN (
+        SELECT coalesce(sum(token.held), 0) FROM omniedit.token JOIN omniedit.holder ON holder.id = token.holder
+        WHERE token.fingerprint = $1 AND token.holder <> $2
+    ) ELSE 0 END AS held;
+
+-- name: set_limit
+UPDATE omniedit.key_limit
+SET rate = $2, next_at = $3, paused_until = $4, reacted_at = $5, refusals = $6, told_at = $7, cycle_at = $8,
+    accepted = $9
+WHERE fingerprint = $1;
+
+-- name: set_token
+INSERT INTO omniedit.token (fingerprint, holder, held) VALUES ($1, $2, $3)
+ON CONFLICT (fingerprint, holder) DO UPDATE SET held = excluded.held;
+
+-- name: drop_tokens
+DELETE FROM omniedit.token WHERE NOT EXISTS (SELECT FROM omniedit.holder WHERE holder.id = token.holder);
+
+-- name: get_limit
+SELECT rate, greatest(paused_until - extract(epoch FROM clock_timestamp()), 0) FROM omniedit.key_limit
+WHERE fingerprint = $1;
