@@ -88,7 +88,7 @@ class Page:
     _socket: aiohttp.ClientWebSocketResponse
     _next: int = 0
     _answers: dict[int, asyncio.Future[dict[str, Any]]] = attrs.field(factory=dict)
-    requests: list[str] = attrs.field(factory=list)
+    requests: list[str] = attrs.field(factory=list, repr=False)
     """Addresses of everything that the page asked for."""
     complaints: list[str] = attrs.field(factory=list)
     """Exceptions, and whatever the browser logs: refusals by the page's policy too."""
