@@ -40,15 +40,15 @@ async def an_entry_comes_back_as_it_was(factory: Factory) -> None:
 async def a_job_is_written_once(factory: Factory) -> None:
     """The first edit of a key stays, with its name, its callback and its target."""
     first = new_entry(1)
-    second = attrs.evolve(
-        first, edit=Edit(first.edit.source, first.edit.prompt, name="other.mp4"), target="other.mp4", renewals=9
-    )
+    other = Edit(first.edit.source, first.edit.prompt, name="other.mp4")
+    second = attrs.evolve(first, edit=other, target="other.mp4", path="other.mp4")
+    now = attrs.evolve(first, path="other.mp4")
     async with opened(factory) as journal:
         same(await journal.admit([first, second]), [first, first])
         same(await journal.admit([second]), [first])
         await journal.write(second)
-        same(await journal.entry(first.key), attrs.evolve(first, renewals=9))
-        same(await journal.admit([first]), [attrs.evolve(first, renewals=9)])
+        same(await journal.entry(first.key), now)
+        same(await journal.admit([first]), [now])
 
 
 async def a_target_has_one_holder(factory: Factory) -> None:
@@ -95,6 +95,21 @@ async def a_state_is_replaced_as_a_whole(factory: Factory) -> None:
         same(await journal.entry(entry.key), full)
         await journal.write(entry)
         same(await journal.entry(entry.key), entry)
+
+
+async def a_state_is_what_was_written(factory: Factory) -> None:
+    """Whatever it says of nonces and tasks, and whatever the attempts say of them, before and after."""
+    first, second = (attrs.evolve(new_entry(n, Status.submitting), nonce=f"{n}" * 32) for n in (1, 2))
+    guessed = attrs.evolve(first, task_id="task-unified-1")
+    borrowed = attrs.evolve(second, nonce=first.nonce, task_id="task-unified-2")
+    async with opened(factory) as journal:
+        await journal.admit([new_entry(1), new_entry(2)])
+        await journal.intend(first)
+        await journal.answer(Answer("1" * 32, Outcome.unknown, NOON, "task-unified-1"), guessed)
+        await journal.answer(Answer("1" * 32, Outcome.accepted, NOON, "task-unified-2"))
+        await journal.write(borrowed)
+        same([await journal.entry(first.key), await journal.entry(second.key)], [guessed, borrowed])
+        same(await journal.by_nonce("1" * 32), guessed)
 
 
 async def every_status_survives(factory: Factory) -> None:
@@ -338,6 +353,7 @@ journal_contract: Sequence[Check] = (
     an_empty_target_names_no_file,
     an_edit_that_cannot_be_written_is_refused,
     a_state_is_replaced_as_a_whole,
+    a_state_is_what_was_written,
     every_status_survives,
     an_unknown_edit_is_refused,
     an_intent_is_state_and_attempt,

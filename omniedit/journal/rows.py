@@ -161,7 +161,8 @@ def job_row(entry: Entry, mark: int | None, phrase: Callable[[str], int]) -> dic
 
 
 def state_row(entry: Entry) -> dict[str, object]:
-    """The columns of `state`, but for the job."""
+    """The columns of `state`, but for the job; the path is also given as folder and name."""
+    path_folder, path_name = (None, None) if entry.path is None else _place(entry.path)
     return {
         "is_open": 0 if entry.status.terminal else 1,
         "status": status_code(entry.status),
@@ -175,7 +176,9 @@ def state_row(entry: Entry) -> dict[str, object]:
         "deadline": micros(entry.deadline),
         "renewals": entry.renewals or None,
         "link": text(entry.link),
-        "path": _SAME if entry.path == entry.target else text(entry.path),
+        "path": text(entry.path),
+        "path_folder": text(path_folder),
+        "path_name": text(path_name),
         "sha256": _packed(entry.sha256),
         "size": entry.size,
         "video_url": text(entry.video_url),

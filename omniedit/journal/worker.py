@@ -149,17 +149,16 @@ class Worker(Generic[S]):
 
     def _serve(self, service: Service[S]) -> None:
         """Serve groups until the last call was made."""
-        while not self._drained:
-            group = self._gather()
+        while group := self._gather():
             _perform(service, group)
             self._post(self._deliver, group)
             service.tidy()
 
     def _gather(self) -> list[Call[S]]:
-        """Wait for a call, and take what waits behind it."""
+        """Wait for a call, and take what waits behind it; nothing when the last call was made."""
         group: list[Call[S]] = []
         room = GROUP_WEIGHT
-        call = self._queue.get()
+        call = None if self._drained else self._queue.get()
         with suppress(queue.Empty):
             while call is not None:
                 group.append(call)

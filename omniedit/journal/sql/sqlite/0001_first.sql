@@ -64,7 +64,7 @@ CREATE TABLE state (
 );
 CREATE INDEX state_open ON state (job) WHERE is_open = 1;
 -- Covers the counts, so that they never read the wide rows of the ends.
-CREATE INDEX state_ended ON state (status, job, credits_reserved, credits_used) WHERE is_open = 0;
+CREATE INDEX state_ended ON state (is_open, status, job, credits_reserved, credits_used) WHERE is_open = 0;
 
 -- Every nonce that was ever sent, and what became of it. The id is job * 1048576 + number, numbers from 1, so that the
 -- attempts of one job lie together, in their order, without an index of their own.

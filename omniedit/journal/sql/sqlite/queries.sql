@@ -32,7 +32,7 @@ INSERT INTO state (job, is_open, status, at) VALUES (:job, :is_open, :status, :a
 -- name: set_state
 UPDATE state SET
     is_open = :is_open, status = :status, at = :at, credits_reserved = :credits_reserved, credits_used = :credits_used,
-    -- What stands in the attempt already is referred to, see the schema.
+    -- What stands in the attempt or the job already is referred to, see the schema.
     nonce = coalesce(
         (SELECT id % 1048576 FROM attempt WHERE attempt.nonce = :nonce AND id / 1048576 = state.job), :nonce
     ),
@@ -44,7 +44,15 @@ UPDATE state SET
         0, :task_id
     ),
     submitted_at = :submitted_at, unfinished_at = :unfinished_at,
-    deadline = :deadline, renewals = :renewals, link = :link, path = :path, sha256 = :sha256, size = :size,
+    deadline = :deadline, renewals = :renewals, link = :link,
+    path = iif(
+        :path IS NOT NULL AND EXISTS (
+            SELECT 1 FROM job JOIN phrase ON phrase.id = job.target_folder
+            WHERE job.id = state.job AND job.target_name = :path_name AND phrase.value = :path_folder
+        ),
+        0, :path
+    ),
+    sha256 = :sha256, size = :size,
     video_url = :video_url, callback_url = :callback_url, error_type = :error_type, error_code = :error_code,
     error_message = :error_message
 WHERE job = (SELECT id FROM job WHERE key = :key);

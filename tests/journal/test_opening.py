@@ -1,0 +1,40 @@
+"""What a user may give for a journal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from omniedit.errors import ConfigurationError
+from omniedit.journal import MemoryJournal, SqliteJournal, open_journal
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_path_is_a_file(kind: type, tmp_path: Path) -> None:
+    """As text or as a path; nothing is made before it is opened."""
+    path = tmp_path / "journal.db"
+    journal = open_journal(kind(path))
+    assert isinstance(journal, SqliteJournal)
+    assert journal.path == path.resolve()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_memory_and_a_journal_is_itself() -> None:
+    """None remembers for this process only."""
+    journal = open_journal(None)
+    assert isinstance(journal, MemoryJournal)
+    assert open_journal(journal) is journal
+
+
+def test_unknown_address_is_refused() -> None:
+    """It is no path, and no file of that name is made."""
+    with pytest.raises(ConfigurationError, match="mysql://"):
+        open_journal("mysql://localhost/edits")
+
+
+def test_repr_names_the_journal(tmp_path: Path) -> None:
+    """And nothing of what is in it."""
+    path = tmp_path / "journal.db"
+    assert repr(open_journal(path)) == f"SqliteJournal({str(path)!r})"
+    assert repr(open_journal(None)) == "MemoryJournal(0 edits)"
