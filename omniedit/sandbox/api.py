@@ -13,7 +13,7 @@ from attrs import define
 from omniedit.sandbox import checks, replies
 from omniedit.sandbox.desk import Desk
 from omniedit.sandbox.gate import Admission, Gate
-from omniedit.sandbox.problems import JsonObject, Problem
+from omniedit.sandbox.problems import Problem
 from omniedit.sandbox.settings import Settings
 from omniedit.sandbox.store import Account, Failure, Store, Submission, Task
 from omniedit.sandbox.timing import SandboxTime
@@ -91,12 +91,11 @@ class ApiDoor:
             page = checks.whole_number(query.get("page"), "page", 1, 1_000_000)
             size = checks.whole_number(query.get("page_size"), "page_size", 20, checks.MAX_PAGE_SIZE)
             self.desk.settle()
-            now = self.time.now()
-            tasks = (task for task in reversed(self.store.tasks.values()) if task.key_hash == account.key_hash)
-            rows = [replies.listing_row(task, self.settings, now) for task in tasks]
-            wanted = [row for row in rows if _matches(row, query)]
+            own = (task for task in reversed(self.store.tasks.values()) if task.key_hash == account.key_hash)
+            wanted = [task for task in own if self._matches(task, query)]
             shown = wanted[(page - 1) * size : page * size]
-            return web.json_response({"data": shown, "total": len(wanted), "page": page, "page_size": size})
+            rows = [replies.listing_row(task, self.settings, self.time.now()) for task in shown]
+            return web.json_response({"data": rows, "total": len(wanted), "page": page, "page_size": size})
 
     async def credits(self, request: web.Request) -> web.Response:
         """The balance of this key."""
@@ -136,6 +135,11 @@ class ApiDoor:
 
     def _conflict(self, code: str, message: str) -> Problem:
         return Problem(code, message, "Idempotency-Key", status=self.settings.conflict_status)
+
+    def _matches(self, task: Task, query: Mapping[str, str]) -> bool:
+        """Whether a task passes the filters of a listing; an empty one lets everything through."""
+        shown = {"status": replies.shown_status(task, self.settings), "type": "video", "model": task.model}
+        return all(query.get(name) in (None, "", value) for name, value in shown.items())
 
     def _visible(self, task_id: str) -> Task | None:
         """The task, unless a fault lets it vanish."""
@@ -200,7 +204,3 @@ def _switch(state: Literal["on", "404", "405"]) -> None:
         raise Problem("not_found", "There is no such call.")
     if state == "405":
         raise Problem("method_not_allowed", "This call is switched off.", headers={"Allow": "GET"})
-
-
-def _matches(row: JsonObject, query: Mapping[str, str]) -> bool:
-    return all(query.get(name) in (None, "", str(row[name])) for name in ("status", "type", "model"))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import io
 import math
+import struct
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -364,3 +366,50 @@ async def test_load_tests_can_do_without_edits(start: Any, clip: Path, editing: 
     else:
         assert look(result).size == (64, 36)
         assert fetched == []
+
+
+def turned(path: Path) -> Path:
+    """The clip with a display matrix that turns it by a quarter clockwise, as phones write it."""
+    data = bytearray(path.read_bytes())
+    matrix = data.index(b"tkhd") + 4 + 40
+    data[matrix : matrix + 36] = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 90 << 16, 0, 1 << 30)
+    path.write_bytes(data)
+    return path
+
+
+async def test_turned_clips_come_back_upright(start: Any, tmp_path: Path) -> None:
+    """What a phone filmed on its side keeps the size and the way up that people see."""
+    source = turned(sample_clip(tmp_path / "phone.mp4", 0.6))
+    async with start(QUICK) as caller:
+        caller.clip_url = caller.sandbox.host_clip(source)
+        after = look(await caller.edited("warmer"))
+    assert after.size == (90, 160)
+    # The sky, bright at its lower edge, was the upper part; a quarter turn puts it on the right.
+    assert after.part(0.45, 0, 0.6, 1) > after.part(0, 0, 0.3, 1) + 20
+
+
+async def test_other_sound_is_encoded_again(start: Any, tmp_path: Path) -> None:
+    """AC-3 in, AAC out, of the same length."""
+    path = tmp_path / "ac3.mp4"
+    with av.open(str(path), "w", format="mp4") as clip:
+        video = clip.add_stream("libx264", rate=12)
+        video.width, video.height, video.pix_fmt = 64, 36, "yuv420p"
+        sound = clip.add_stream("ac3", rate=48_000, layout="stereo")
+        for number in range(12):
+            frame = av.VideoFrame(64, 36, "yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 12)
+            clip.mux(video.encode(frame))
+        for number in range(31):
+            noise = av.AudioFrame(format="fltp", layout="stereo", samples=1536)
+            for plane_of_sound in noise.planes:
+                plane_of_sound.update(bytes(plane_of_sound.buffer_size))
+            noise.sample_rate, noise.pts, noise.time_base = 48_000, number * 1536, Fraction(1, 48_000)
+            clip.mux(sound.encode(noise))
+        clip.mux(video.encode(None))
+        clip.mux(sound.encode(None))
+    async with start(QUICK) as caller:
+        caller.clip_url = caller.sandbox.host_clip(path)
+        after = await caller.edited("warmer")
+    with av.open(io.BytesIO(after), "r") as edited:
+        assert edited.streams.audio[0].codec_context.name == "aac"
+    assert look(after).sound == pytest.approx(1.0, abs=0.06)
