@@ -9,7 +9,7 @@ Rules of this room:
   and the two are weighed by their variances. The next look comes at the new 2 % quantile, but no sooner than one
   step and no later than a minute after the last (the first no later than ten minutes after the submit). Past the
   quantile it is one look every step: the lag of a finished task is bounded by the step, whatever the estimates were
-  worth.
+  worth. A task that is thought to be short is looked at in steps of a sixth of its length.
 - Where callbacks are expected, looks are a safety net. The share of callbacks that really came moves the first look
   from the 2 % to the 98 % quantile and stretches the step by 1 / sqrt(1 - share), as the best density of inspections
   follows the square root of the hazard (Keller, Optimum checking schedules, Management Science 20, 1974).
@@ -33,6 +33,8 @@ __all__ = ["Belief", "BulkPolicy", "DueQueue", "Look", "Patience", "Place", "Rea
 
 _QUANTILE = 2.05  # standard deviations: the 2 % (and 98 %) quantile of a Gaussian
 _SOONEST = 1.0  # s after the submit: nothing is ever done earlier
+_LOOKS_PER_LENGTH = 6.0  # a task that is thought to take less than half a minute is looked at in shorter steps
+_SHORTEST_STEP = 0.25  # s
 _LATEST = 600.0  # s after the submit: an estimate in the wrong unit must not hide a task for hours
 _TYPICAL = 60.0  # s: the scale when the service gave no estimate (its documented example)
 _TELLING = 2.0  # %: below this, progress is as good as absent
@@ -104,7 +106,8 @@ class Belief:
         trust = self.delivery_share if look.callback_expected else 0.0
         middle, deviation = self._sharpened(look)
         promising = exp(middle - (1 - 2 * trust) * _QUANTILE * deviation)
-        step = self._step / sqrt(1 - trust)
+        length = max(exp(middle), look.elapsed)
+        step = max(min(self._step, length / _LOOKS_PER_LENGTH), _SHORTEST_STEP) / sqrt(1 - trust)
         return max(look.elapsed + step, min(look.elapsed + self._longest, promising))
 
     def _sharpened(self, look: Look) -> tuple[float, float]:

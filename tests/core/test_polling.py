@@ -135,8 +135,17 @@ def test_the_next_look_always_lies_between_one_step_and_a_minute_ahead(
         belief.finished(guess, min(first, second), max(first, second), [Reading(first + 1, 50.0)])
         belief.callback(came=first > second)
     ahead = belief.next_look(Look(elapsed, estimate, progress, callback)) - elapsed
-    assert -1e-6 <= ahead - 5.0 <= 55.0 + 2e-6
+    assert 0.25 - 1e-6 <= ahead <= 60.0 + 2e-6
+    assert ahead >= min(5.0, elapsed / 6) - 1e-6
     assert belief.first_look(estimate, callback_expected=callback) >= 1.0
+
+
+def test_short_tasks_are_looked_at_in_short_steps_only_while_they_are_short() -> None:
+    """A sixth of the believed length, from a quarter of a second to the step; an overdue one is not short any more."""
+    belief = Belief(step=5.0)
+    steps = [belief.next_look(Look(elapsed, 1.5)) - elapsed for elapsed in (1.5, 6.0, 600.0)]
+    assert steps == pytest.approx([0.25, 1.0, 5.0])
+    assert belief.next_look(Look(60.0, 60.0)) == pytest.approx(65.0)
 
 
 def test_patience_bounds_the_whole_and_unknown_statuses_apart() -> None:
