@@ -1,0 +1,156 @@
+"""The `edit` command behind its options."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NoReturn
+
+import attrs
+
+from omniedit.changes import Change, Saved, Summary
+from omniedit.cli.exits import Exit, exit_of_error
+from omniedit.cli.options import Service
+from omniedit.cli.session import Stop, open_client, run, say, say_error
+from omniedit.cli.words import Conclusion, amount, clean, clock_time, same_command
+from omniedit.core.naming import part_name, render, stem_of
+from omniedit.errors import InvalidEdit, JournalError, OmniEditError
+from omniedit.models import Edit, Status
+
+if TYPE_CHECKING:
+    from omniedit.cli.display import Display
+    from omniedit.flow.client import Client
+    from omniedit.journal.sqlite import SqliteJournal
+
+__all__ = ["EditOptions", "run_edit"]
+
+# With nothing else in it, a journal is of no use any more: what is in it is done, or was never paid for.
+_NOTHING_LEFT = {
+    *(Status.saved, Status.failed, Status.cancelled, Status.rejected),
+    *(Status.queued, Status.uploading),
+}
+
+
+@attrs.frozen(kw_only=True)
+class EditOptions:
+    """What `edit` was called with."""
+
+    service: Service
+    source: str
+    prompt: str
+    output: str | None
+    on_uncertain: Literal["hold", "replay"]
+    no_preflight: bool
+    overwrite: bool
+    as_json: bool
+
+    @property
+    def edit(self) -> Edit:
+        """The edit."""
+        return Edit(self.source, self.prompt)
+
+    @property
+    def target(self) -> Path:
+        """Where the result goes: never onto a source in the working folder unless that name was asked for."""
+        if self.output is None:
+            return Path(f"{stem_of(self.source)}-edited.mp4")
+        path = Path(self.output)
+        is_folder = self.output.endswith("/") or path.is_dir()
+        return path / render("{stem}", self.edit) if is_folder else path
+
+
+def run_edit(options: EditOptions) -> NoReturn:
+    """Run one edit, or go on with it."""
+    target = options.target
+    memory = target.with_name(part_name(target.name, ".journal"))
+
+    async def work(stop: Stop) -> int:
+        from omniedit.cli.display import open_display
+        from omniedit.cli.follow import tell_interrupted
+        from omniedit.journal.sqlite import SqliteJournal
+
+        journal = SqliteJournal(memory)
+        client = open_client(
+            options.service, journal=journal, preflight=not options.no_preflight, overwrite=options.overwrite
+        )
+        display = open_display(stop, as_json=options.as_json, expected=1, every_status=True)
+        try:
+            return await _Work(options, target, journal, client, display).run()
+        except asyncio.CancelledError:
+            await tell_interrupted(display, memory)
+            return Exit.interrupted
+
+    run(work)
+
+
+@attrs.define
+class _Work:
+    options: EditOptions
+    target: Path
+    journal: SqliteJournal
+    client: Client
+    display: Display
+    began: float = attrs.field(factory=time.monotonic)
+
+    async def run(self) -> int:
+        from omniedit.cli.follow import follow
+
+        if self.journal.path.exists():
+            say(f"Going on with what {self.journal.path} remembers.")
+        async with self.display, self.client:
+            run = self.client.edit(
+                self.options.edit,
+                save_to=self.target,
+                on_uncertain=self.options.on_uncertain,
+                on_transfer=self.display.moved,
+            )
+            try:
+                ended: Saved | OmniEditError = await follow(run, self.display)
+            except OmniEditError as error:
+                ended = error
+            await self.display.finish(self._summary(run.status, ended))
+            await self._forget()
+        return self._conclude(ended, run.status)
+
+    def _summary(self, status: Status, ended: Saved | OmniEditError) -> Summary:
+        elapsed = time.monotonic() - self.began
+        if isinstance(ended, Saved):
+            cost = ended.credits or 0.0
+            return Summary({status: 1}, cost, cost, elapsed)
+        failure = Change(self.options.edit, status, at=datetime.now(UTC), task_id=ended.task_id, error=ended)
+        pausing = ended if exit_of_error(ended) is Exit.paused else None
+        return Summary({status: 1}, 0.0, 0.0, elapsed, failures=(failure,), stopped=pausing)
+
+    async def _forget(self) -> None:
+        """Remove the journal once there is nothing to go on with."""
+        try:
+            counts = await self.journal.counts()
+            if _NOTHING_LEFT.issuperset(counts.statuses):
+                await self.journal.remove()
+        except JournalError:
+            return  # it was never opened, or is what failed; the run's own error says so
+
+    def _conclude(self, ended: Saved | OmniEditError, status: Status) -> int:
+        if isinstance(ended, Saved):
+            cost = f", {amount(ended.credits)} credits" if ended.credits is not None else ""
+            headline = f"Saved {clean(str(ended.path))} in {clock_time(ended.elapsed)}{cost}."
+            self.display.conclude(Conclusion(headline))
+            return Exit.saved
+        say_error(self._explained(ended))
+        if self.journal.path.exists():
+            say(f"To go on: {clean(same_command())}")
+        if isinstance(ended, JournalError) and status != Status.queued:
+            return Exit.some_not_saved
+        return exit_of_error(ended)
+
+    def _explained(self, error: OmniEditError) -> OmniEditError:
+        if error.code != "name_taken":
+            return error
+        return InvalidEdit(
+            f"{self.journal.path} remembers another edit that is to be saved as {self.target}",
+            field="save_to",
+            code="name_taken",
+            mend="run that command again to finish it, or choose another -o",
+        )

@@ -1,0 +1,94 @@
+"""What a user names on the command line, as edits: clips, folders, patterns, a manifest, or standard input."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator
+from pathlib import Path
+
+import attrs
+
+from omniedit.cli.manifest import SUFFIXES, Manifest, ManifestError
+from omniedit.cli.stream import edits_from_stdin
+from omniedit.core.preflight import is_url
+from omniedit.errors import InvalidEdit
+from omniedit.models import Edit
+
+__all__ = ["Input", "expand", "read_input"]
+
+_CLIP = ".mp4"
+
+
+@attrs.frozen
+class Input:
+    """Edits to come."""
+
+    edits: Iterable[Edit] | AsyncIterable[Edit]
+    expected: int | None
+    """How many, when that is known beforehand."""
+    problems: tuple[ManifestError, ...] = ()
+    """Why nothing may be sent."""
+
+
+def read_input(
+    names: tuple[str, ...], prompt: str | None, template: str, on_bad_line: Callable[[ManifestError], None]
+) -> Input:
+    """Edits from the arguments of `batch`.
+
+    Args:
+        names: what was named.
+        prompt: the one wish for all clips.
+        template: how results are named.
+        on_bad_line: told of each line of standard input that cannot be used.
+
+    Raises:
+        InvalidEdit: what was named makes no edits.
+    """
+    manifests = [name for name in names if name == "-" or name.lower().endswith(SUFFIXES)]
+    if not manifests:
+        return _from_clips(names, prompt)
+    if len(names) > 1:
+        raise InvalidEdit(f"{manifests[0]} is a manifest", field="source", mend="give one manifest, or only clips")
+    if prompt is not None:
+        raise InvalidEdit("a manifest has its own prompts", field="prompt", mend="leave --prompt out")
+    if names[0] == "-":
+        return Input(edits_from_stdin(on_bad_line), None)
+    manifest = Manifest(Path(names[0]))
+    judged = manifest.judge(template)
+    return Input(manifest.edits(), judged.edits, judged.problems)
+
+
+def _from_clips(names: tuple[str, ...], prompt: str | None) -> Input:
+    if prompt is None or not prompt.strip():
+        raise InvalidEdit(
+            "clips need a prompt", field="prompt", mend='say what to change with --prompt "...", or give a manifest'
+        )
+    clips = list(expand(names))
+    return Input([Edit(clip, prompt) for clip in clips], len(set(clips)))
+
+
+def expand(names: Iterable[str]) -> Iterator[str]:
+    """Every clip that was named: a folder stands for the mp4s right in it, a pattern for what it matches.
+
+    Raises:
+        InvalidEdit: a folder without clips, or a pattern without a match.
+    """
+    for name in names:
+        if is_url(name) or not (Path(name).is_dir() or _is_pattern(name)):
+            yield name
+            continue
+        found = _clips_in(name) if Path(name).is_dir() else sorted(glob.glob(name, recursive=True))  # noqa: PTH207 - as typed
+        if not found:
+            what = f"the folder {name} holds no {_CLIP}" if Path(name).is_dir() else f"{name} matches nothing"
+            raise InvalidEdit(what, field="source", mend="check the path")
+        yield from found
+
+
+def _is_pattern(name: str) -> bool:
+    return glob.has_magic(name) and not os.path.lexists(name)
+
+
+def _clips_in(folder: str) -> list[str]:
+    with os.scandir(folder) as found:
+        return sorted(entry.path for entry in found if entry.name.lower().endswith(_CLIP) and entry.is_file())

@@ -1,0 +1,68 @@
+"""What several commands take. Imported for `--help` too: nothing here may import more than click."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import wraps
+from typing import NamedTuple, TypeVar
+
+import click
+
+__all__ = ["BYTES", "Service", "json_option", "preflight_option", "service_options", "uncertain_option"]
+
+T = TypeVar("T")
+
+
+class Service(NamedTuple):
+    """Which service, and where its key is. The key itself is never an argument: others could read it."""
+
+    base_url: str | None
+    files_url: str | None
+    key_file: str | None
+
+
+def service_options(function: Callable[..., T]) -> Callable[..., T]:
+    """Options of every command that calls the service, handed on as one `service`."""
+
+    @wraps(function)
+    def gathered(*, base_url: str | None, files_url: str | None, key_file: str | None, **others: object) -> T:
+        return function(service=Service(base_url, files_url, key_file), **others)
+
+    for option in (
+        click.option("--key-file", metavar="FILE", help="Read the key from this file, not from EVOLINK_API_KEY."),
+        click.option("--files-url", metavar="URL", help="Origin of the file API (EVOLINK_FILES_BASE_URL)."),
+        click.option("--base-url", metavar="URL", help="Origin of the API (EVOLINK_BASE_URL)."),
+    ):
+        gathered = option(gathered)
+    return gathered
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line on standard output.")
+preflight_option = click.option("--no-preflight", is_flag=True, help="Submit clips without looking at them first.")
+uncertain_option = click.option(
+    "--on-uncertain",
+    type=click.Choice(["hold", "replay"]),
+    default="hold",
+    help="When nobody knows whether a paid request was accepted: hold the edit for you (the default), or repeat the "
+    "request with the same Idempotency-Key.",
+)
+
+
+_UNITS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
+
+
+class _Bytes(click.ParamType):
+    """A number of bytes: `500000`, `500k`, `5M`, `1.5G`, in powers of 1000."""
+
+    name = "bytes"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]?)b?(?:/s)?", str(value).strip().lower())
+        amount = float(found[1]) * _UNITS[found[2]] if found else 0.0
+        if not amount:
+            self.fail(f"{value!r} is no number of bytes; write 500k or 5M", param, ctx)
+        return amount
+
+
+BYTES = _Bytes()

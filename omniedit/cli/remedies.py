@@ -1,0 +1,83 @@
+"""What every error means and what to do about it, in one table; `omniedit errors` prints it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import attrs
+
+from omniedit import errors
+from omniedit.cli.exits import exit_of_error
+from omniedit.cli.manifest import ManifestError
+from omniedit.errors import OmniEditError
+
+__all__ = ["CODES", "Remedy", "remedies"]
+
+_MENDS = {
+    "OmniEditError": "catch it to catch everything that this library raises",
+    "InvalidEdit": "mend the field that it names; nothing was sent",
+    "PreflightFailed": "cut or rewrap the clip as it says, or submit it unseen with --no-preflight",
+    "ManifestError": "mend the line that it names; a manifest file is refused as a whole",
+    "ConfigurationError": "set what it names: the key, an address, a folder, an extra",
+    "BudgetExhausted": "raise --max-credits and run the same command again",
+    "ServiceError": "read the service's words in it",
+    "InvalidRequest": "change the edit: the same request will be refused again",
+    "AuthenticationFailed": "check the key in EVOLINK_API_KEY, then run the same command again",
+    "QuotaExhausted": "add credits to the account, then run the same command again",
+    "AccessDenied": "ask for access to the model, or use another key",
+    "RateLimited": "wait, then run the same command again; --max-in-flight states a limit that you know",
+    "ServiceUnavailable": "wait, then run the same command again",
+    "UnexpectedReply": "check --base-url; if it is right, report the path that the error names",
+    "TransportFailed": "check the network and the address, then run the same command again",
+    "SubmissionUncertain": "look into the account's task list; --on-uncertain replay repeats with the same key",
+    "TaskFailed": "see its code below; it was not billed",
+    "TaskCancelled": "submit it again with --retry-failed if it is still wanted; it was not billed",
+    "TaskOverdue": "run the same command again later: the task is looked at again",
+    "ClientClosed": "run the same again with the same journal: nothing paid is forgotten",
+    "HostingFailed": "host the clip elsewhere and give its URL; nothing was submitted",
+    "DownloadFailed": "free disk space or mend the network, then run the same command again: it is only fetched",
+    "LinkExpired": "ask the service for the result of the task; it is paid and is not submitted again",
+    "JournalError": "check the path and the disk; without its journal nothing is sent",
+    "JournalBusy": "wait for the process that it names, or use another journal",
+}
+
+CODES = {
+    "content_policy_violation": "change the prompt or the clip",
+    "invalid_parameters": "change the prompt or the clip",
+    "image_processing_error": "check that the clip plays, or re-encode it",
+    "image_dimension_mismatch": "scale the clip to a usual size",
+    "generation_failed_no_content": "say more clearly what to change",
+    "resource_not_found": "check that the clip's URL can be fetched from the internet",
+    "video_probe_failed": "check that the clip's URL can be fetched from the internet, then --retry-failed",
+    "request_cancelled": "--retry-failed if it is still wanted",
+    "service_error": "later, with --retry-failed",
+    "generation_timeout": "later, with --retry-failed",
+    "resource_exhausted": "later, with --retry-failed",
+    "quota_exceeded": "later, with --retry-failed; fewer at once with --max-in-flight",
+    "service_unavailable": "later, with --retry-failed",
+    "upstream_error": "later, with --retry-failed",
+    "model_unavailable": "later, with --retry-failed",
+    "unknown_error": "ask the service, naming the task",
+}
+"""Codes of failed tasks, and what to do: failed tasks are not billed. The set is open."""
+
+
+@attrs.frozen
+class Remedy:
+    """One class of errors."""
+
+    name: str
+    code: str
+    exit: int
+    """What the command line ends with when this ends it."""
+    meaning: str
+    mend: str
+
+
+def remedies() -> Iterator[Remedy]:
+    """Every class of errors, in the order of the tree."""
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, OmniEditError)]
+    for kind in (*kinds, ManifestError):
+        meaning = (kind.__doc__ or "").strip().partition("\n")[0]
+        blank = kind.__new__(kind)
+        yield Remedy(kind.__name__, kind.default_code, exit_of_error(blank), meaning, _MENDS[kind.__name__])

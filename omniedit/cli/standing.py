@@ -1,0 +1,100 @@
+"""The `status` command behind its options."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import attrs
+import click
+
+from omniedit.cli.survey import Survey, survey
+from omniedit.cli.words import amount, clean, clock_time, counted
+from omniedit.models import Entry, Status
+
+__all__ = ["show_status"]
+
+_UNCERTAIN = (
+    "Nobody knows whether these paid requests were accepted, so none is sent again. Look into the account's task list. "
+    "Running the batch with --on-uncertain replay repeats them with the same Idempotency-Key."
+)
+
+
+async def show_status(journal: Path, *, as_json: bool) -> int:
+    """Say what the journal says.
+
+    Raises:
+        JournalError: there is none, or it cannot be read.
+    """
+    seen, holder = await survey(journal), _holder(journal)
+    if as_json:
+        click.echo(json.dumps(_object_of(seen, holder)))
+        return 0
+    _show(journal, seen, holder)
+    return 0
+
+
+def _show(journal: Path, seen: Survey, holder: int | None) -> None:
+    who = f"process {holder} works on it" if holder else "nobody works on it now"
+    click.echo(f"{clean(str(journal))}: {who}.")
+    click.echo(f"{sum(seen.counts.values()):,} edits: {counted(seen.counts) or 'none'}.")
+    click.echo(f"Credits: {amount(seen.credits_reserved)} reserved, {amount(seen.credits_used)} used.")
+    for group in seen.failures:
+        click.echo(f"{group.count:>7,} {group.status} {group.code}: {group.mend}")
+        for example in group.examples:
+            click.echo(f"{'':8}{example}")
+    if seen.uncertain:
+        click.echo(f"{seen.counts.get(Status.uncertain, 0):,} uncertain. {_UNCERTAIN}")
+    for entry in seen.uncertain:
+        click.echo(f"{'':8}{clean(entry.edit.source, 200)}  {entry.at:%Y-%m-%d %H:%M:%S} UTC  key {entry.nonce}")
+    for entry in seen.near:
+        click.echo(f"  the link dies in {_left(entry)}: {clean(entry.edit.source, 200)}  {entry.task_id}")
+    if seen.near and not holder:
+        click.echo("Run the batch again now: downloads go by deadline.")
+
+
+def _left(entry: Entry) -> str:
+    seconds = (entry.deadline - datetime.now(UTC)).total_seconds() if entry.deadline else 0.0
+    return clock_time(max(seconds, 0.0))
+
+
+def _object_of(seen: Survey, holder: int | None) -> dict[str, object]:
+    return {
+        "counts": {str(status): count for status, count in seen.counts.items()},
+        "credits_reserved": seen.credits_reserved,
+        "credits_used": seen.credits_used,
+        "failures": [attrs.asdict(group) for group in seen.failures],
+        "uncertain": [_entry(entry) for entry in seen.uncertain],
+        "near_deadlines": [_entry(entry) for entry in seen.near],
+        "held_by": holder,
+    }
+
+
+def _entry(entry: Entry) -> dict[str, object]:
+    return {
+        "source": entry.edit.source,
+        "prompt": entry.edit.prompt,
+        "status": str(entry.status),
+        "at": entry.at.isoformat(),
+        "task_id": entry.task_id,
+        "idempotency_key": entry.nonce,
+        "deadline": entry.deadline.isoformat() if entry.deadline else None,
+    }
+
+
+def _holder(journal: Path) -> int | None:
+    """The process whose lock file lies beside the journal, if it still lives."""
+    lock = Path(os.path.realpath(journal) + ".lock")
+    try:
+        pid = int(lock.read_bytes()[:32].split()[0])
+    except (OSError, ValueError, IndexError):
+        return None
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        return pid
+    return pid

@@ -1,0 +1,96 @@
+"""What a journal says of a batch: read only, also while the batch runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import attrs
+
+from omniedit.changes import Change
+from omniedit.cli.words import Group, group_failures
+from omniedit.core.lifecycle import standing
+from omniedit.journal.base import JournalReader
+from omniedit.journal.sqlite import SqliteReader
+from omniedit.models import Entry, Status
+
+__all__ = ["Survey", "survey"]
+
+_NEAR = timedelta(hours=2)
+_LISTED = 10  # uncertain edits and near deadlines that are named
+_BAD_ENDS = (Status.failed, Status.cancelled, Status.rejected, Status.expired)
+_WITH_LINK = (Status.completed, Status.downloading)
+
+
+@attrs.frozen
+class Survey:
+    """A batch in numbers, and what needs somebody."""
+
+    counts: Mapping[Status, int]
+    credits_reserved: float
+    credits_used: float
+    failures: tuple[Group, ...]
+    uncertain: tuple[Entry, ...]
+    """The first ten."""
+    near: tuple[Entry, ...]
+    """The first ten whose links die soon, soonest first."""
+
+
+async def survey(path: Path) -> Survey:
+    """Read a journal.
+
+    Raises:
+        JournalError: there is none, or it cannot be read.
+    """
+    reader = SqliteReader(path)
+    try:
+        counts = await reader.counts()
+        return Survey(
+            counts.statuses,
+            counts.credits_reserved,
+            counts.credits_used,
+            failures=tuple(await _failures(reader)),
+            uncertain=tuple(await _first(reader, Status.uncertain)),
+            near=tuple(await _near(reader, datetime.now(UTC))),
+        )
+    finally:
+        await reader.close()
+
+
+async def _failures(reader: JournalReader) -> list[Group]:
+    groups: dict[tuple[str, str], Group] = {}
+    now = datetime.now(UTC)
+    async for entry in reader.entries(statuses=_BAD_ENDS):
+        _add(groups, standing(entry, now))
+    return sorted(groups.values(), key=lambda group: -group.count)
+
+
+def _add(groups: dict[tuple[str, str], Group], change: Change) -> None:
+    (fresh,) = group_failures([change])
+    known = groups.setdefault((fresh.status, fresh.code), fresh)
+    if known is not fresh:
+        known.count += 1
+        known.examples = (known.examples + fresh.examples)[:3]
+
+
+async def _first(reader: JournalReader, status: Status) -> list[Entry]:
+    found: list[Entry] = []
+    async for entry in reader.entries(statuses=[status]):
+        found.append(entry)
+        if len(found) == _LISTED:
+            break
+    return found
+
+
+async def _near(reader: JournalReader, now: datetime) -> list[Entry]:
+    """Bounded: of more than ten, the soonest are kept."""
+    found: list[Entry] = []
+    async for entry in reader.entries(statuses=_WITH_LINK):
+        if entry.deadline is not None and entry.deadline - now < _NEAR:
+            found = sorted([*found, entry], key=_deadline)[:_LISTED]
+    return found
+
+
+def _deadline(entry: Entry) -> datetime:
+    return entry.deadline or datetime.max.replace(tzinfo=UTC)

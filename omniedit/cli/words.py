@@ -1,0 +1,144 @@
+"""What people read: pure text, the same on a terminal and in a pipe."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import unicodedata
+from collections.abc import Iterable, Mapping
+
+import attrs
+
+from omniedit.changes import Change, Summary
+from omniedit.models import Status
+
+__all__ = [
+    "Conclusion",
+    "Group",
+    "amount",
+    "clean",
+    "clock_time",
+    "conclude",
+    "counted",
+    "ended_line",
+    "group_failures",
+    "same_command",
+]
+
+_EXAMPLES = 3
+_CONTROL = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+_JOINERS = {"\u200c", "\u200d"}  # some scripts and many emoji are written with them
+_REPLAY = "look into the account's task list; --on-uncertain replay repeats the request with the same Idempotency-Key"
+
+
+def clean(text: str, most: int = 2_000) -> str:
+    """Text on one line: names and prompts may hold anything, and a terminal would obey some of it."""
+    cut = text if len(text) <= most else text[: most - 1] + "…"
+    return "".join(_visible(char) for char in cut)
+
+
+def _visible(char: str) -> str:
+    if char in "\n\r\t":
+        return " "
+    hidden = unicodedata.category(char) in _CONTROL and char not in _JOINERS
+    return f"\\u{ord(char):04x}" if hidden else char
+
+
+def amount(number: float) -> str:
+    """A number of credits."""
+    return f"{number:,.1f}".removesuffix(".0")
+
+
+def clock_time(seconds: float) -> str:
+    """A length of time: `7 s`, `2:03`, `1:02:03`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def counted(counts: Mapping[Status, int]) -> str:
+    """Edits per status, in the order of an edit's life."""
+    order = list(Status)
+    known = sorted(counts, key=lambda status: order.index(status) if status in order else len(order))
+    return ", ".join(f"{counts[status]:,} {clean(status)}" for status in known if counts[status])
+
+
+def same_command() -> str:
+    """The command that is running, to be run again. No key is in it: there is no option for one."""
+    return shlex.join(["omniedit", *sys.argv[1:]])
+
+
+def ended_line(change: Change) -> str:
+    """What a log shows of an edit that has ended."""
+    source = clean(change.edit.source, 300)
+    if change.status == Status.saved:
+        cost = f"  ({amount(change.credits)} credits)" if change.credits is not None else ""
+        return f"saved      {source} -> {clean(str(change.path))}{cost}"
+    return f"{change.status:<10} {source}: {_reason(change)}"
+
+
+def _reason(change: Change) -> str:
+    return clean(str(change.error)) if change.error is not None else "no reason is known"
+
+
+@attrs.define
+class Group:
+    """Edits that were not saved for the same reason."""
+
+    status: Status
+    code: str
+    mend: str
+    count: int = 0
+    examples: list[str] = attrs.field(factory=list[str])
+
+
+def group_failures(failures: Iterable[Change]) -> list[Group]:
+    """Failures by status and code, the most frequent first."""
+    groups: dict[tuple[str, str], Group] = {}
+    for change in failures:
+        code = change.error.code if change.error else ""
+        mend = (change.error.mend if change.error else None) or ""
+        group = groups.setdefault((change.status, code), Group(change.status, clean(code, 60), clean(mend, 400)))
+        group.count += 1
+        if len(group.examples) < _EXAMPLES:
+            message = change.error.message if change.error else ""
+            group.examples.append(f"{clean(change.edit.source, 200)}: {clean(message, 400)}")
+    return sorted(groups.values(), key=lambda group: -group.count)
+
+
+@attrs.frozen
+class Conclusion:
+    """How a run ended, for people."""
+
+    headline: str
+    groups: tuple[Group, ...] = ()
+    hints: tuple[str, ...] = ()
+
+
+def conclude(summary: Summary, again: str) -> Conclusion:
+    """What to say after the end.
+
+    Args:
+        summary: of the run.
+        again: the command that goes on.
+    """
+    parts = [f"Saved {summary.saved:,} of {summary.total:,} in {clock_time(summary.elapsed)}"]
+    if summary.credits_reserved:
+        parts.append(f"{amount(summary.credits_reserved)} credits reserved")
+    if summary.credits_used:
+        parts.append(f"{amount(summary.credits_used)} used")
+    return Conclusion(", ".join(parts) + ".", tuple(group_failures(summary.failures)), tuple(_hints(summary, again)))
+
+
+def _hints(summary: Summary, again: str) -> Iterable[str]:
+    if summary.total - summary.saved > len(summary.failures):
+        yield f"The table shows the first {len(summary.failures):,} edits that were not saved."
+    if summary.stopped is not None:
+        yield f"Nothing more is submitted: {clean(str(summary.stopped))}"
+    if uncertain := summary.counts.get(Status.uncertain, 0):
+        yield f"{uncertain:,} uncertain: nobody knows whether they were accepted. {_REPLAY}."
+    if not summary.ok:
+        yield f"To go on: {clean(again)}"
