@@ -321,7 +321,12 @@ def _never_left(error: BaseException) -> bool:
     """Whether it is certain that no byte of the request was written: lookup, connect and TLS come before it."""
     import aiohttp
 
-    before = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+    before = (
+        aiohttp.ClientConnectorError,
+        aiohttp.ClientHttpProxyError,  # the tunnel was refused: what was to go through it stayed here
+        aiohttp.ConnectionTimeoutError,
+        aiohttp.InvalidURL,
+    )
     return isinstance(error, before)
 
 

@@ -10,8 +10,8 @@ Rules of this file, in this order:
 4. Unknown: everything else. A timeout, a connection lost after the request was written, 500, 502, 504, a plain 503,
    a redirect, a 2xx that cannot be read, a crash or a cancellation in between.
 
-Nobody repeats an unknown one unless told to. When a repeat of an unknown one is refused, the first one is still
-unknown: `after_replay` says so.
+Nobody repeats an unknown one unless told to. When a repeat of an unknown one is refused, for whatever reason, the
+first one is still unknown: `after_replay` says so, and whether one more repeat could tell more.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ import attrs
 
 __all__ = ["Accepted", "Answered", "Refused", "Silent", "Unknown", "Verdict", "after_replay", "judge"]
 
-_UNKNOWN_CODES = frozenset({"idempotency_conflict", "paid_outcome_unknown"})
+_CONFLICT_CODE = "idempotency_conflict"
+_UNKNOWN_CODES = frozenset({_CONFLICT_CODE, "paid_outcome_unknown"})
 _CONFLICT = 409
 
 
@@ -63,6 +64,8 @@ class Refused:
     reason: str
     waits: bool = False
     """Whether the refusal was for lack of room (429, 503 with `Retry-After`) and not of this edit."""
+    left: bool = True
+    """Whether the request reached the service at all."""
 
 
 @attrs.frozen
@@ -70,6 +73,10 @@ class Unknown:
     """There may be a task."""
 
     reason: str
+    again: bool = True
+    """Whether a repeat with the same key might tell more."""
+    waits: bool = False
+    """Whether a repeat was refused for lack of room: it said nothing, and is worth another try."""
 
 
 Verdict = Accepted | Refused | Unknown
@@ -79,11 +86,11 @@ def judge(outcome: Answered | Silent) -> Verdict:
     """Decide what is certain after one paid request."""
     match outcome:
         case Silent(sent=False, reason=reason):
-            return Refused(f"the request never left: {reason}")
+            return Refused(f"the request never left: {reason}", left=False)
         case Silent(reason=reason):
             return Unknown(f"the request left, then: {reason}")
         case Answered(code=code) if code in _UNKNOWN_CODES:
-            return Unknown(f"the service answered {code}")
+            return Unknown(f"the service answered {code}", again=code != _CONFLICT_CODE)
         case Answered(status=status, task_id=str(task_id)) if _is_success(status) and task_id:
             return Accepted(task_id, outcome.replayed)
         case _:
@@ -109,12 +116,13 @@ def _judge_status(answer: Answered) -> Refused | Unknown:
 
 
 def after_replay(verdict: Verdict) -> Verdict:
-    """The same, for a repeat of a request whose outcome was unknown.
+    """The same, for a repeat of a request whose outcome was unknown: only an acceptance settles it.
 
-    A refusal for lack of room leaves room for another try; any other refusal says nothing about the first request.
+    A repeat that found no room, or never left, says nothing and may be tried again. Any other refusal speaks of the
+    repeat and not of the first request, and another repeat would be refused as well.
     """
     match verdict:
-        case Refused(reason=reason, waits=False):
-            return Unknown(f"the repeat was refused ({reason}); the first request is still unknown")
+        case Refused(reason=reason, waits=waits, left=left):
+            return Unknown(f"the repeat was refused ({reason})", again=waits or not left, waits=waits)
         case _:
             return verdict

@@ -5,7 +5,8 @@ Rules of this room (`core`): pure and synchronous; no I/O, no clock, no randomne
 Rules of this file: everything that moves an edit goes through `move`, which knows the table; an illegal move raises
 and changes nothing. A task never goes backwards: a late look is ignored. Where a look finds a task further on than
 the next status, the statuses in between are told as well, in order, so that nobody sees a jump. A status that this
-version does not know is watched like `processing`.
+version does not know is watched like `processing`. A word that only this library uses (`saved`, `queued`, ...) says
+nothing when a service sends it: the task is watched on.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from omniedit.errors import OmniEditError, TaskCancelled, TaskFailed
 from omniedit.models import Entry, Status, Task
 
 __all__ = [
+    "Facts",
     "IllegalMove",
     "REOPENED",
     "Step",
@@ -68,6 +70,7 @@ REOPENED: Mapping[Status, frozenset[Status]] = {
 _RANK = {S.queued: 0, S.uploading: 1, S.submitting: 2, S.pending: 3, S.processing: 4, S.completed: 5, S.downloading: 6}
 _END_RANK = 7
 _TASK_ROAD = (S.pending, S.processing, S.completed)
+_REMOTE_ENDS = frozenset({S.failed, S.cancelled})
 
 # Failed tasks are not billed. After these codes the same edit may be submitted again, later; the set is open, and a
 # code that nobody has described is not worth a second bill.
@@ -208,7 +211,7 @@ def observe(entry: Entry, progress: int, task: Task, at: datetime) -> Step:
         task: what the service says.
         at: now, aware UTC.
     """
-    if not _watched(entry.status) or _rank(task.status) < _rank(entry.status):
+    if not _watched(entry.status) or not _is_remote(task.status) or _rank(task.status) < _rank(entry.status):
         return Step(entry)
     known = attrs.evolve(entry, **_task_facts(task, at))
     match task.status:
@@ -223,6 +226,10 @@ def observe(entry: Entry, progress: int, task: Task, at: datetime) -> Step:
 
 def _watched(status: Status) -> bool:
     return _class_of(status) in {S.pending, S.processing}
+
+
+def _is_remote(status: Status) -> bool:
+    return not status.known or status in _TASK_ROAD or status in _REMOTE_ENDS
 
 
 def _rank(status: Status) -> int:
@@ -250,8 +257,8 @@ def _advanced(entry: Entry, task: Task, at: datetime) -> Step:
 
 
 def _road(start: Status, goal: Status) -> tuple[Status, ...]:
-    """The statuses after `start` up to `goal`, without gaps."""
-    if not goal.known:
+    """The statuses after `start` up to `goal`, without gaps; among the ones beside `processing` there is no order."""
+    if not goal.known or _among_unknown(goal, start):
         return (goal,)
     return tuple(status for status in _TASK_ROAD if _rank(start) < _RANK[status] <= _RANK[goal])
 

@@ -4,17 +4,24 @@ Rules of this room (`core`): pure and synchronous; no I/O, no clock, no randomne
 
 Rules of this file: what is saved is checked and skipped, what was accepted is followed, what was refused is tried
 again, what is uncertain is held unless a replay was asked for, and what failed stays failed unless a retry was asked
-for and its code allows one. An intent without an answer is uncertain: the process died in between.
+for and its code allows one. An intent without an answer is uncertain: the process died in between. What the attempts
+know comes before what the state says: an answer may have come late. An uncertain request is repeated only while the
+service is likely to remember its key.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from enum import Enum
 
 from omniedit.core.lifecycle import may_retry
-from omniedit.models import Entry, Status
+from omniedit.models import Attempt, Entry, Outcome, Status
 
-__all__ = ["Plan", "plan"]
+__all__ = ["REPLAYABLE", "Plan", "accepted_attempt", "may_replay", "plan"]
+
+REPLAYABLE = timedelta(hours=24)
+"""How long a service is thought to remember an `Idempotency-Key`; it publishes nothing, others promise a day."""
 
 
 class Plan(Enum):
@@ -64,3 +71,17 @@ def plan(entry: Entry, *, replay: bool, retry_failed: bool) -> Plan:
             return Plan.resubmit if retry_failed and may_retry(entry) else Plan.skip
         case _:
             return Plan.follow
+
+
+def accepted_attempt(attempts: Sequence[Attempt]) -> Attempt | None:
+    """The attempt of which a late answer says that it was accepted, whatever the state says."""
+    return next((one for one in attempts if one.outcome is Outcome.accepted and one.task_id), None)
+
+
+def may_replay(entry: Entry, attempts: Sequence[Attempt], now: datetime) -> bool:
+    """Whether an uncertain request is young enough to be repeated with its key.
+
+    A repeat after the service has forgotten the key would be a second order.
+    """
+    first = next((one.at for one in attempts if one.nonce == entry.nonce), entry.at)
+    return now - first < REPLAYABLE

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import attrs
 
-from omniedit.core.lifecycle import move, standing
+from omniedit.core.lifecycle import Facts, move, standing
 from omniedit.core.naming import DEFAULT_TEMPLATE, fallback_name, render
 from omniedit.core.preflight import refuse_edit
-from omniedit.core.resume import Plan, plan
+from omniedit.core.resume import Plan, accepted_attempt, may_replay, plan
 from omniedit.errors import InvalidEdit, OmniEditError
 from omniedit.flow.booking import uncertain
 from omniedit.flow.engine import Engine
 from omniedit.flow.record import OnUncertain, Record, Run, commit
 from omniedit.journal.base import NameTaken
-from omniedit.models import Answer, Edit, Entry, Outcome, Status
+from omniedit.models import Answer, Attempt, Edit, Entry, Outcome, Status
 
 __all__ = ["Admission", "Placing"]
 
@@ -92,11 +92,31 @@ class Admission:
         Raises:
             JournalError: nothing more can be remembered.
         """
+        journal = self._run.journal
         proposals = [entry for index, edit in edits if (entry := self._propose(edit, index)) is not None]
-        for proposal, held in zip(proposals, await self._run.journal.admit(proposals), strict=True):
-            entry = await self._renamed(proposal) if isinstance(held, NameTaken) else held
-            if entry is not None:
-                await self.take(entry)
+        try:
+            for proposal, held in zip(proposals, await journal.admit(proposals), strict=True):
+                entry = await self._renamed(proposal) if isinstance(held, NameTaken) else held
+                if entry is not None:
+                    await self._go_on(entry)
+        finally:
+            self._engine.unclaim(journal, (proposal.key for proposal in proposals))
+
+    async def take(self, entry: Entry) -> None:
+        """Go on with an edit where the journal says it stands; does nothing when another run works on it.
+
+        Raises:
+            JournalError: nothing more can be remembered.
+        """
+        journal = self._run.journal
+        if not self._engine.claim(journal, entry.key):
+            return
+        try:
+            known = await journal.entry(entry.key)  # it may have moved since it was read for the caller
+            if known is not None:
+                await self._go_on(known)
+        finally:
+            self._engine.unclaim(journal, [entry.key])
 
     def _propose(self, edit: Edit, index: int) -> Entry | None:
         try:
@@ -104,6 +124,9 @@ class Admission:
             target = self._placing.target(edit, index)
         except InvalidEdit as error:
             self._on_refused(edit, error)
+            return None
+        if not self._engine.claim(self._run.journal, edit.key):
+            self._on_refused(edit, _under_way(edit))
             return None
         return Entry(edit, str(target), Status.queued, self._engine.clock.utcnow())
 
@@ -124,15 +147,8 @@ class Admission:
         self._on_refused(proposal.edit, error)
         return None
 
-    async def take(self, entry: Entry) -> None:
-        """Go on with an edit where the journal says it stands.
-
-        Raises:
-            JournalError: nothing more can be remembered.
-        """
+    async def _go_on(self, entry: Entry) -> None:
         run = self._run
-        if self._engine.live(run.journal, entry.key) is not None:
-            return
         record = Record(self._placing.moved(entry), run, self._engine.clock.monotonic())
         match plan(entry, replay=run.on_uncertain == OnUncertain.replay, retry_failed=run.retry_failed):
             case Plan.submit:
@@ -144,11 +160,11 @@ class Admission:
                 self._start(record)
             case Plan.check:
                 await self._check(record)
-            case Plan.orphan:
-                await self._orphan(record)
-            case Plan.hold | Plan.skip:
+            case Plan.orphan | Plan.hold | Plan.replay as what:
+                await self._clear_up(record, what)
+            case Plan.skip:
                 self._tell_and_end(record)
-            case Plan.follow | Plan.fetch | Plan.replay:
+            case Plan.follow | Plan.fetch:
                 self._start(record)
 
     def _start(self, record: Record) -> None:
@@ -164,7 +180,7 @@ class Admission:
         now = self._engine.clock.utcnow()
         fresh = attrs.evolve(record.entry, nonce=None, video_url=None, callback_url=None)
         if reopen:
-            record.entry = move(fresh, Status.queued, now, reopening=True, task_id=None, submitted_at=None).entry
+            record.entry = move(fresh, Status.queued, now, reopening=True, **_AFRESH).entry
         else:
             record.entry = attrs.evolve(fresh, status=Status.queued)
         record.tell([standing(record.entry, now)])
@@ -193,18 +209,68 @@ class Admission:
         _log.warning("batch.file_missing path=%s task_id=%s: fetching it again", entry.path, entry.task_id)
         self._start(record)
 
+    async def _clear_up(self, record: Record, what: Plan) -> None:
+        """A paid request of an earlier run whose outcome the state does not know: perhaps an answer came late."""
+        attempts = await self._run.journal.attempts(record.key)
+        accepted = accepted_attempt(attempts)
+        if accepted is not None:
+            await self._follow(record, accepted)
+            return
+        if what is Plan.orphan:
+            await self._orphan(record)
+        wanted = self._run.on_uncertain == OnUncertain.replay
+        if wanted and may_replay(record.entry, attempts, self._engine.clock.utcnow()):
+            self._run.budget.recall(record.key)
+            self._start(record)
+        else:
+            self._tell_and_end(record)
+
+    async def _follow(self, record: Record, accepted: Attempt) -> None:
+        step = move(
+            record.entry,
+            Status.pending,
+            self._engine.clock.utcnow(),
+            reopening=True,
+            nonce=accepted.nonce,
+            task_id=accepted.task_id,
+            submitted_at=accepted.at,
+            unfinished_at=accepted.at,
+        )
+        await self._run.journal.write(step.entry)
+        record.entry = step.entry
+        self._start(record)
+
     async def _orphan(self, record: Record) -> None:
         now = self._engine.clock.utcnow()
         reason = "the program ended before the answer came"
-        error = uncertain(record.entry, reason)
-        step = move(record.entry, Status.uncertain, now, error=error)
+        step = move(record.entry, Status.uncertain, now, error=uncertain(record.entry, reason))
         answer = Answer(record.entry.nonce or "", Outcome.unknown, now, detail=reason)
         await self._run.journal.answer(answer, step.entry)
         record.entry = step.entry
-        if self._run.on_uncertain == OnUncertain.replay:
-            self._start(record)
-        else:
-            self._tell_and_end(record, error)
+
+
+# What a new life of an ended edit forgets of the last one.
+_AFRESH: Facts = {
+    "task_id": None,
+    "submitted_at": None,
+    "unfinished_at": None,
+    "link": None,
+    "deadline": None,
+    "renewals": 0,
+    "path": None,
+    "sha256": None,
+    "size": None,
+    "credits_reserved": None,
+    "credits_used": None,
+}
+
+
+def _under_way(edit: Edit) -> InvalidEdit:
+    return InvalidEdit(
+        f"this edit of {edit.source} is under way in another call",
+        code="under_way",
+        mend="await that call; for a second result of the same clip and sentence give another variant",
+    )
 
 
 def _exists(target: str) -> bool:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterable
-from itertools import islice
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Generator, Iterable
 from types import MappingProxyType
 
 import attrs
@@ -17,8 +16,9 @@ from omniedit.core.lifecycle import standing
 from omniedit.core.money import Budget
 from omniedit.errors import JournalError, OmniEditError
 from omniedit.flow.admission import Admission, Placing
-from omniedit.flow.edit import Workplace
-from omniedit.flow.engine import Engine, EngineStatistics
+from omniedit.flow.edit import Workplace, was_closed
+from omniedit.flow.engine import Engine, EngineStatistics, closed
+from omniedit.flow.intake import Intake
 from omniedit.flow.record import OnTransfer, OnUncertain, Record, Run
 from omniedit.flow.seen import KeySet
 from omniedit.flow.stream import ChangeStream
@@ -87,7 +87,7 @@ class Batch:
         settings: BatchSettings,
     ) -> None:
         self._workplace = workplace
-        self._input = _Input(edits)
+        self._input = Intake(edits)
         self._journal = journal
         self._settings = settings
         self._stream = ChangeStream()
@@ -99,6 +99,11 @@ class Batch:
         self._run: Run | None = None
         self._engine: Engine | None = None
         self._task: asyncio.Task[None] | None = None
+        self._admitting: asyncio.Task[None] | None = None
+        self._leaving: asyncio.Task[None] | None = None
+        self._parties = 0
+        self._holding = False
+        self._given_up: set[str] = set()
         self._error: Exception | None = None
         self._began = 0.0
         self._elapsed = 0.0
@@ -122,38 +127,55 @@ class Batch:
             live=len(self._live),
             taken=self._input.taken,
             exhausted=self._input.exhausted,
-            credits_reserved=self._run.budget.reserved if self._run else 0.0,
+            credits_reserved=self._run.budget.fresh if self._run else 0.0,
             unread=self._stream.backlog,
             engine=self._engine.statistics() if self._engine else None,
         )
 
     async def _result(self) -> Summary:
+        await self._left()
         task = self._begin()
+        self._parties += 1
         try:
             await asyncio.shield(task)
         except asyncio.CancelledError:
-            await asyncio.shield(self._workplace.background(self._give_up()))
+            if was_closed(task):
+                raise closed() from None
+            if self._parties == 1:
+                self._leaving = self._workplace.background(self._give_up())
+                await asyncio.shield(self._leaving)
             raise
+        finally:
+            self._parties -= 1
         if self._error is not None:
             raise self._error
         return self._summary()
 
     async def _changes(self) -> AsyncIterator[Change]:
+        await self._left()
         self._stream.attach()
+        self._parties += 1
         try:
             self._begin()
             async for change in self._stream.read():
                 yield change
         finally:
             self._stream.detach()
-            if self._run is not None and not self._finished:
-                self._run.holding = True
+            self._parties -= 1
+            if not self._parties and not self._finished:
+                self._hold()
         if self._error is not None:
             raise self._error
+
+    async def _left(self) -> None:
+        """Whoever comes back waits until the last one has quite left."""
+        if self._leaving is not None:
+            await asyncio.shield(self._leaving)
 
     # --- running --------------------------------------------------------------------------------------------------
 
     def _begin(self) -> asyncio.Task[None]:
+        self._holding = False
         if self._run is not None and self._run.holding and self._engine is not None:
             self._run.holding = False
             held, self._run.held = self._run.held, []
@@ -163,6 +185,12 @@ class Batch:
             self._task = self._workplace.background(self._drive())
         return self._task
 
+    def _hold(self) -> None:
+        """Nobody watches: take nothing more, pay for nothing more."""
+        self._holding = True
+        if self._run is not None:
+            self._run.holding = True
+
     async def _drive(self) -> None:
         try:
             await self._work()
@@ -171,48 +199,59 @@ class Batch:
             if self._run is not None:
                 self._run.stop(error if isinstance(error, OmniEditError) else JournalError(str(error)))
             await self._until(lambda: not self._live)
+        finally:
+            await self._input.rest()
         self._finish()
 
     async def _work(self) -> None:
         self._engine = engine = await self._workplace.engine()
         self._began = engine.clock.monotonic()
         journal = await self._workplace.opened(self._journal)
-        settings = self._settings
-        run = self._run
-        if run is None:
-            counts = await journal.counts() if settings.max_credits is not None else None
-            budget = Budget(settings.max_credits, reserved=counts.credits_reserved if counts else 0.0)
-            run = self._run = Run(
-                journal,
-                self,
-                budget,
-                on_uncertain=settings.on_uncertain,
-                overwrite=settings.overwrite,
-                retry_failed=settings.retry_failed,
-                on_transfer=settings.on_transfer,
-            )
+        run = self._run = self._run or await self._make_run(journal)
         admission = Admission(
-            engine, run, settings.placing, local_service=self._workplace.local, on_refused=self._refused
+            engine, run, self._settings.placing, local_service=self._workplace.local, on_refused=self._refused
         )
         await self._adopt(journal, admission)
         await self._take_all(engine, run, admission)
         await self._until(lambda: not self._live)
 
+    async def _make_run(self, journal: Journal) -> Run:
+        settings = self._settings
+        return Run(
+            journal,
+            self,
+            await _budget(journal, settings.max_credits),
+            on_uncertain=settings.on_uncertain,
+            overwrite=settings.overwrite,
+            retry_failed=settings.retry_failed,
+            holding=self._holding,
+            on_transfer=settings.on_transfer,
+        )
+
     async def _adopt(self, journal: Journal, admission: Admission) -> None:
         """What an earlier run left unfinished comes first: its links may be about to die."""
         async for entry in journal.entries(open_only=True):
             began = entry.task_id is not None or entry.status == Status.submitting
-            if began and self._seen.add(entry.key):
-                await admission.take(entry)
+            if (began or entry.key in self._given_up) and self._seen.add(entry.key):
+                await self._to_the_end(admission.take(entry))
+        self._given_up.clear()
 
     async def _take_all(self, engine: Engine, run: Run, admission: Admission) -> None:
-        while run.stopped is None and not self._input.exhausted:
+        while run.stopped is None and not engine.closed and not self._input.exhausted:
             await self._until(lambda: self._has_room(engine, run))
-            edits = await self._input.page(_PAGE)
-            await admission.admit([(index, edit) for index, edit in edits if self._seen.add(edit.key)])
+            edits = await self._input.page(_PAGE, lambda: run.stopped is not None or engine.closed)
+            fresh = [(index, edit) for index, edit in edits if self._seen.add(edit.key)]
+            await self._to_the_end(admission.admit(fresh))
+        if engine.closed:
+            run.stop(closed())
+
+    async def _to_the_end(self, work: Coroutine[object, object, None]) -> None:
+        """Edits that were taken from the input are let in even while this batch is cancelled: none is forgotten."""
+        self._admitting = self._workplace.background(work)
+        await asyncio.shield(self._admitting)
 
     def _has_room(self, engine: Engine, run: Run) -> bool:
-        if run.stopped is not None:
+        if run.stopped is not None or engine.closed:
             return True
         return not run.holding and engine.backlog < _MOST_WAITING and self._stream.backlog < _MOST_UNREAD
 
@@ -234,15 +273,18 @@ class Batch:
 
     async def _give_up(self) -> None:
         """Stop taking and paying; book what is just being paid for; leave the rest to the journal."""
-        if self._run is not None:
-            self._run.holding = True
-        if self._task is not None and not self._task.done():
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        self._hold()
+        for task in (self._task, self._admitting):
+            if task is not None and not task.done():
+                if task is self._task:
+                    task.cancel()
+                await asyncio.wait([task])
+        await self._input.rest()
         if self._engine is not None:
             await asyncio.gather(*(self._engine.release(record) for record in list(self._live)))
         for record in self._live:
             self._seen.discard(record.key)
+            self._given_up.add(record.key)
         self._live.clear()
         self._task = None
         self._stream.close()
@@ -251,7 +293,7 @@ class Batch:
         budget = self._run.budget if self._run else Budget(None)
         return Summary(
             counts=MappingProxyType(dict(self._counts)),
-            credits_reserved=budget.reserved,
+            credits_reserved=budget.fresh,
             credits_used=self._used,
             elapsed=self._elapsed,
             failures=tuple(self._failures),
@@ -298,25 +340,10 @@ class Batch:
         return self._engine.clock if self._engine is not None else SystemClock()
 
 
-class _Input:
-    """The edits as they come, page by page."""
-
-    def __init__(self, edits: Iterable[Edit] | AsyncIterable[Edit]) -> None:
-        self._later = aiter(edits) if isinstance(edits, AsyncIterable) else None
-        self._now = iter(edits) if isinstance(edits, Iterable) else iter(())
-        self.taken = 0
-        self.exhausted = False
-
-    async def page(self, size: int) -> list[tuple[int, Edit]]:
-        """The next edits with their positions, from 1; an async input gives one at a time, as it comes."""
-        edits = list(islice(self._now, size)) if self._later is None else await self._one(self._later)
-        self.exhausted = not edits
-        first = self.taken + 1
-        self.taken += len(edits)
-        return list(enumerate(edits, first))
-
-    async def _one(self, later: AsyncIterator[Edit]) -> list[Edit]:
-        try:
-            return [await anext(later)]
-        except StopAsyncIteration:
-            return []
+async def _budget(journal: Journal, limit: float | None) -> Budget:
+    """A budget in which earlier runs of the journal count, with what they left uncertain."""
+    if limit is None:
+        return Budget(None)
+    counts = await journal.counts()
+    uncertain = sum(counts.statuses.get(status, 0) for status in (Status.submitting, Status.uncertain))
+    return Budget(limit, reserved=counts.credits_reserved, uncertain=uncertain)

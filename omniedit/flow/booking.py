@@ -48,7 +48,8 @@ class Bookkeeper:
         clock: time.
         jitter: numbers from 0 to 1.
         again: takes a record that is to be submitted once more, after so many seconds.
-        settled: told what an edit reserved (credits), None when nothing was accepted.
+        freed: told that a budget may have room again.
+        unfinished: how many tasks are unfinished at the service.
         stopped: takes records of a run in which nothing more can be submitted, and why.
         on_accepted: takes records whose task is unfinished or done.
         on_ended: takes records that the engine is done with, and why.
@@ -60,7 +61,8 @@ class Bookkeeper:
         jitter: Callable[[], float],
         *,
         again: Callable[[Record, float], None],
-        settled: Callable[[Record, float | None], None],
+        freed: Callable[[], None],
+        unfinished: Callable[[], int],
         stopped: Callable[[Record, OmniEditError], None],
         on_accepted: Callable[[Record, Task], None],
         on_ended: Callable[[Record, OmniEditError | None], None],
@@ -68,12 +70,14 @@ class Bookkeeper:
         self._clock = clock
         self._jitter = jitter
         self._again = again
-        self._settled = settled
+        self._freed = freed
+        self._unfinished = unfinished
         self._stopped = stopped
         self._on_accepted = on_accepted
         self._on_ended = on_ended
         self._heard = False
         self._lost_since: float | None = None
+        self._accepted_at = clock.monotonic()
 
     def heard(self) -> None:
         """The service answered something."""
@@ -82,9 +86,7 @@ class Bookkeeper:
     def _backoff(self, first: float, tries: int) -> float:
         return min(first * 2.0 ** (tries - 1), _LONGEST_BACKOFF) * (0.75 + self._jitter() / 2)
 
-    async def conclude(
-        self, record: Record, verdict: Verdict, reply: Reply | None, silence: TransportFailed | None
-    ) -> None:
+    async def conclude(self, record: Record, verdict: Verdict, said: Reply | TransportFailed) -> None:
         """Write down and show what one paid request came to, and decide what happens next.
 
         Raises:
@@ -92,55 +94,54 @@ class Bookkeeper:
         """
         match verdict:
             case Accepted(task_id=task_id):
-                await self._accept(record, task_id, reply)
+                await self._accept(record, _task_of(said, task_id))
             case Refused() as refused:
-                self._settled(record, None)
-                await self._refuse(record, refused, reply, silence)
-            case Unknown(reason=reason):
-                await self._leave_open(record, reason)
+                await self._refuse(record, refused, said)
+            case Unknown() as unknown:
+                await self._leave_open(record, unknown)
 
-    async def _accept(self, record: Record, task_id: str, reply: Reply | None) -> None:
+    async def _accept(self, record: Record, task: Task) -> None:
         now = self._clock.utcnow()
-        task = _task_of(reply, task_id)
         step = move(
             record.entry,
             Status.pending,
             now,
             progress=task.progress,
-            task_id=task_id,
+            task_id=task.id,
             submitted_at=now,
-            unfinished_at=now,
+            unfinished_at=record.entry.at,  # when the request left: its answer may have lain unread for long
             credits_reserved=task.credits_reserved,
         )
         nonce = record.entry.nonce or ""
-        await self._answer(record, Answer(nonce, Outcome.accepted, now, task_id), step.entry)
+        await self._answer(record, Answer(nonce, Outcome.accepted, now, task.id), step.entry)
         record.refused_since, record.misses = None, 0
         record.entry, record.estimate, record.accepted_at = step.entry, task.estimated_time, self._clock.monotonic()
-        record.looked_at = record.accepted_at
+        record.looked_at = self._accepted_at = record.accepted_at
         record.tell(step.changes)
-        self._settled(record, task.credits_reserved or 0.0)
+        record.run.budget.settle(record.key, task.credits_reserved)
+        self._freed()
         if task.status in {Status.pending, Status.processing}:
             await commit(record, observe(record.entry, record.progress, task, now))
         self._on_accepted(record, task)
 
-    async def _refuse(
-        self, record: Record, refused: Refused, reply: Reply | None, silence: TransportFailed | None
-    ) -> None:
+    async def _refuse(self, record: Record, refused: Refused, said: Reply | TransportFailed) -> None:
         now = self._clock.utcnow()
-        error = silence or _refusal_of(record.entry, reply)
-        final = silence is None and not refused.waits and not isinstance(error, _STOPPING)
+        error = said if isinstance(said, TransportFailed) else _refusal_of(record.entry, said)
+        final = refused.left and not refused.waits and not isinstance(error, _STOPPING)
         status = Status.rejected if final else Status.queued
         step = move(record.entry, status, now, error=error if final else None)
         nonce = record.entry.nonce or ""
         await self._answer(record, Answer(nonce, Outcome.refused, now, detail=refused.reason), step.entry)
         record.entry = step.entry
         record.tell(step.changes)
+        record.run.budget.withdraw(record.key)
+        self._freed()
         if final:
             self._on_ended(record, error)
         elif isinstance(error, _STOPPING):
             self._stopped(record, error)
-        elif silence is not None:
-            self._after_silence(record, silence)
+        elif isinstance(error, TransportFailed):
+            self._after_silence(record, error)
         else:
             self._after_refusal(record, error)
 
@@ -150,37 +151,49 @@ class Bookkeeper:
         self._lost_since = self._lost_since or now
         record.misses += 1
         enough = record.misses >= _TRIES_UNKNOWN_SERVICE if not self._heard else now - self._lost_since > _OUTAGE
-        if enough or record.released:
+        if enough and not record.released:
             self._stopped(record, error)
-            return
-        self._again(record, self._backoff(0.5, record.misses))
+        else:
+            self._again(record, self._backoff(0.5, record.misses))
 
     def _after_refusal(self, record: Record, error: OmniEditError) -> None:
         """No room: the gate decides when the next may go. A service that never has room pauses the run."""
-        now = self._clock.monotonic()
-        record.misses += 1
-        record.refused_since = record.refused_since or now
-        if record.misses >= _REFUSALS and now - record.refused_since >= _REFUSED_FOR:
+        if self._is_hopeless(record):
             self._stopped(record, error)
         else:
             self._again(record, 0.0)
 
-    async def _leave_open(self, record: Record, reason: str) -> None:
+    def _is_hopeless(self, record: Record) -> bool:
+        """Refused for long, while nobody was accepted and no task was under way whose end would make room."""
+        now = self._clock.monotonic()
+        record.misses += 1
+        record.refused_since = record.refused_since or now
+        waited = now - max(record.refused_since, self._accepted_at)
+        return record.misses >= _REFUSALS and waited >= _REFUSED_FOR and not self._unfinished()
+
+    async def _leave_open(self, record: Record, unknown: Unknown) -> None:
         now = self._clock.utcnow()
         nonce = record.entry.nonce or ""
-        error = uncertain(record.entry, reason)
+        error = uncertain(record.entry, unknown.reason)
         step = move(record.entry, Status.uncertain, now, error=error)
-        await self._answer(record, Answer(nonce, Outcome.unknown, now, detail=reason), step.entry)
+        await self._answer(record, Answer(nonce, Outcome.unknown, now, detail=unknown.reason), step.entry)
         record.entry = step.entry
         record.tell(step.changes)
-        self._settled(record, 0.0)
-        record.misses += 1
-        _log.warning("submit.uncertain key=%s nonce=%s reason=%s", record.key, nonce, reason)
-        replay = record.run.on_uncertain == OnUncertain.replay and record.misses <= _REPLAYS and not record.released
-        if not replay:
+        record.run.budget.leave_open(record.key)
+        self._freed()
+        _log.warning("submit.uncertain key=%s nonce=%s reason=%s", record.key, nonce, unknown.reason)
+        if record.run.on_uncertain == OnUncertain.replay and unknown.again and not record.released:
+            self._replay(record, unknown, error)
+        else:
             self._on_ended(record, error)
-            return
-        self._again(record, self._backoff(1.0, record.misses))
+
+    def _replay(self, record: Record, unknown: Unknown, error: OmniEditError) -> None:
+        """Repeat an uncertain request, a few times; a repeat that only found no room does not count."""
+        record.replays += not unknown.waits
+        if record.replays > _REPLAYS or (unknown.waits and self._is_hopeless(record)):
+            self._on_ended(record, error)
+        else:
+            self._again(record, 0.0 if unknown.waits else self._backoff(1.0, record.replays))
 
     async def _answer(self, record: Record, answer: Answer, entry: Entry) -> None:
         """Write an answer down even while this work is being cancelled: it is the one thing that must not be lost."""
@@ -198,7 +211,7 @@ class Bookkeeper:
             error.task_id = verdict.task_id
         error.idempotency_key = record.entry.nonce
         _log.critical("journal.failed task_id=%s nonce=%s: %s", error.task_id, record.entry.nonce, error.message)
-        self._settled(record, None)
+        record.run.budget.leave_open(record.key)
         self._stopped(record, error)
 
 
@@ -211,21 +224,17 @@ def uncertain(entry: Entry, reason: str) -> SubmissionUncertain:
     )
 
 
-def _task_of(reply: Reply | None, task_id: str) -> Task:
+def _task_of(said: Reply | TransportFailed, task_id: str) -> Task:
     """The task in an acceptance. The id is what counts: the rest may be unreadable."""
-    fallback = Task(task_id, Status.pending)
-    if reply is None:
-        return fallback
     try:
-        return wire.read_task(reply, task_id=task_id)
+        if isinstance(said, Reply):
+            return wire.read_task(said, task_id=task_id)
     except UnexpectedReply as error:
         _log.warning("submit.odd_reply task_id=%s: %s", task_id, error.message)
-        return fallback
+    return Task(task_id, Status.pending)
 
 
-def _refusal_of(entry: Entry, reply: Reply | None) -> OmniEditError:
-    if reply is None:
-        return RateLimited("refused", status=429)
+def _refusal_of(entry: Entry, reply: Reply) -> OmniEditError:
     error = wire.refusal(reply, "submitting the edit", idempotency_key=entry.nonce)
     if isinstance(error, ServiceUnavailable | RateLimited):
         error.mend = "nothing was accepted; try again later"

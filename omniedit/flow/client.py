@@ -351,10 +351,11 @@ class Client:
 
     async def engine(self) -> Engine:
         """The engine behind all edits of this client."""
+        gate = self._entered()
         if self._engine is None:
             self._engine = Engine(
                 self._door,
-                self._entered(),
+                gate,
                 self._sources,
                 self._downloader,
                 self._clock,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Callable, Coroutine, Hashable
 from typing import Generic, TypeVar
 
 __all__ = ["Crew"]
@@ -16,13 +16,24 @@ _log = logging.getLogger("omniedit")
 class Crew(Generic[T]):
     """At most `size` workers; each takes one item after the other until `take` gives None.
 
-    `do` handles its own errors; one that escapes is a defect, is logged, and does not stop the crew.
+    Args:
+        size: most workers at once.
+        take: the next item, or None.
+        do: the work on one item; it handles its own errors.
+        failed: takes the item of an error that escaped all the same, a defect, so that nobody waits for it for ever.
     """
 
-    def __init__(self, size: int, take: Callable[[], T | None], do: Callable[[T], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        size: int,
+        take: Callable[[], T | None],
+        do: Callable[[T], Coroutine[object, object, None]],
+        failed: Callable[[T], None],
+    ) -> None:
         self.size = size
         self._take = take
         self._do = do
+        self._failed = failed
         self._busy: dict[T, asyncio.Task[None]] = {}
         self._closed = False
 
@@ -40,16 +51,22 @@ class Crew(Generic[T]):
             self._start(item)
 
     def _start(self, item: T) -> None:
-        self._busy[item] = asyncio.get_running_loop().create_task(self._work(item))
+        task = asyncio.get_running_loop().create_task(self._work(item))
+        self._busy[item] = task
+        # Not in the work itself: a task that is cancelled before its first step never gets there.
+        task.add_done_callback(lambda done: self._leave(item, done))
 
     async def _work(self, item: T) -> None:
         try:
             await self._do(item)
         except Exception:  # noqa: BLE001 - one defect must not stop the other edits
             _log.exception("a worker failed; this is a defect of omniedit, please report it")
-        finally:
+            self._failed(item)
+
+    def _leave(self, item: T, task: asyncio.Task[None]) -> None:
+        if self._busy.get(item) is task:  # the item may have come back before its last worker was quite gone
             del self._busy[item]
-            self.nudge()
+        self.nudge()
 
     async def drop(self, item: T) -> None:
         """Cancel the work on one item and wait until it has stopped; does nothing when nobody works on it."""

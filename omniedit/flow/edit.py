@@ -10,15 +10,15 @@ from typing import Protocol
 from omniedit.changes import Change, Saved
 from omniedit.clock import Clock, SystemClock
 from omniedit.core.money import Budget
-from omniedit.errors import InvalidEdit, OmniEditError
+from omniedit.errors import OmniEditError
 from omniedit.flow.admission import Admission, Placing
-from omniedit.flow.engine import Engine
+from omniedit.flow.engine import Engine, closed
 from omniedit.flow.record import OnTransfer, OnUncertain, Record, Run
 from omniedit.flow.stream import ChangeStream
 from omniedit.journal.base import Journal
 from omniedit.models import Edit, Status
 
-__all__ = ["EditRun", "Workplace"]
+__all__ = ["EditRun", "Workplace", "was_closed"]
 
 
 class Workplace(Protocol):
@@ -79,6 +79,9 @@ class EditRun:
         self._engine: Engine | None = None
         self._last: Change | None = None
         self._record: Record | None = None
+        self._leaving: asyncio.Task[None] | None = None
+        self._parties = 0
+        self._holding = False
 
     def __repr__(self) -> str:
         return f"<EditRun {self.edit.source!r} {self._last.status if self._last else 'not started'}>"
@@ -95,74 +98,99 @@ class EditRun:
         return self._changes()
 
     async def _result(self) -> Saved:
+        await self._left()
         outcome = self._begin()
+        self._parties += 1
         try:
             ended = await asyncio.shield(outcome)
         except asyncio.CancelledError:
-            await self._withdraw()
+            if self._parties == 1:
+                # A second cancellation stops the waiting, not the booking.
+                self._leaving = self._workplace.background(self._give_up())
+                await asyncio.shield(self._leaving)
             raise
+        finally:
+            self._parties -= 1
         if isinstance(ended, OmniEditError):
             raise ended
         return ended
 
     async def _changes(self) -> AsyncIterator[Change]:
+        await self._left()
         self._stream.attach()
+        self._parties += 1
         try:
             self._begin()
             async for change in self._stream.read():
                 yield change
         finally:
             self._stream.detach()
-            if self._run is not None and self._outcome is not None and not self._outcome.done():
-                self._run.holding = True
+            self._parties -= 1
+            if not self._parties and self._outcome is not None and not self._outcome.done():
+                self._hold()
+
+    async def _left(self) -> None:
+        """Whoever comes back waits until the last one has quite left."""
+        if self._leaving is not None:
+            await asyncio.shield(self._leaving)
 
     # --- running --------------------------------------------------------------------------------------------------
 
     def _begin(self) -> asyncio.Future[Saved | OmniEditError]:
+        self._holding = False
         if self._outcome is None:
             self._outcome = asyncio.get_running_loop().create_future()
-            self._starting = self._workplace.background(self._start(self._outcome))
-        if self._run is not None and self._run.holding:
-            self._starting = self._workplace.background(self._go_on(self._run))
+            self._starting = self._workplace.background(self._start())
+        if self._run is not None and self._run.holding and self._engine is not None:
+            self._run.holding = False
+            held, self._run.held = self._run.held, []
+            self._engine.resume(held)
         return self._outcome
 
-    async def _start(self, outcome: asyncio.Future[Saved | OmniEditError]) -> None:
+    def _hold(self) -> None:
+        """Nobody watches: nothing is paid for."""
+        self._holding = True
+        if self._run is not None:
+            self._run.holding = True
+
+    async def _start(self) -> None:
         try:
-            self._engine = engine = await self._workplace.engine()
-            journal = await self._workplace.opened(self._journal)
-            self._run = Run(
-                journal,
-                self,
-                Budget(None),
-                on_uncertain=self._on_uncertain,
-                overwrite=self._overwrite,
-                on_transfer=self._on_transfer,
-            )
-            admission = Admission(
-                engine, self._run, self._placing, local_service=self._workplace.local, on_refused=self._refused
-            )
-            await admission.admit([(1, self.edit)])
-            if self._record is None and not outcome.done():
-                self._conclude(_under_way(self.edit))
+            await self._take_up()
         except OmniEditError as error:
             self._conclude(error)
+        except asyncio.CancelledError:
+            self._conclude(closed())
+            raise
+        except Exception as error:  # noqa: BLE001 - whoever awaits must hear of it, whatever it is
+            if self._outcome is not None and not self._outcome.done():
+                self._outcome.set_exception(error)
+            self._stream.close()
 
-    async def _go_on(self, run: Run) -> None:
-        run.holding = False
-        held, run.held = run.held, []
-        (await self._workplace.engine()).resume(held)
-
-    async def _withdraw(self) -> None:
-        """Give the edit up in this run. A second cancellation stops the waiting, not the booking."""
-        await asyncio.shield(self._workplace.background(self._give_up()))
+    async def _take_up(self) -> None:
+        self._engine = engine = await self._workplace.engine()
+        journal = await self._workplace.opened(self._journal)
+        self._run = Run(
+            journal,
+            self,
+            Budget(None),
+            on_uncertain=self._on_uncertain,
+            overwrite=self._overwrite,
+            holding=self._holding,
+            on_transfer=self._on_transfer,
+        )
+        admission = Admission(
+            engine, self._run, self._placing, local_service=self._workplace.local, on_refused=self._refused
+        )
+        await admission.admit([(1, self.edit)])
 
     async def _give_up(self) -> None:
+        """Give the edit up in this run: what is just being paid for is booked first."""
+        self._hold()
         if self._starting is not None and not self._starting.done():
-            if self._run is not None:
-                self._run.holding = True
             await asyncio.wait([self._starting])
-        if self._record is not None and self._outcome is not None and not self._outcome.done():
-            await (await self._workplace.engine()).release(self._record)
+        ended = self._outcome is None or self._outcome.done()
+        if self._record is not None and self._engine is not None and not ended:
+            await self._engine.release(self._record)
         self._stream.close()
         self._stream = ChangeStream()
         self._outcome = self._run = self._record = None
@@ -214,9 +242,7 @@ class EditRun:
         self._stream.close()
 
 
-def _under_way(edit: Edit) -> InvalidEdit:
-    return InvalidEdit(
-        f"this edit of {edit.source} is under way in another call",
-        code="under_way",
-        mend="await that call; for a second result of the same clip and sentence give another variant",
-    )
+def was_closed(task: asyncio.Task[None]) -> bool:
+    """Whether a wait was cut short because the client was closed, and not because the waiting task was cancelled."""
+    waiting = asyncio.current_task()
+    return task.cancelled() and waiting is not None and not waiting.cancelling()

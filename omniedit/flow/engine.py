@@ -9,7 +9,7 @@ no coroutine and no timer of its own.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from hashlib import sha256
 from hmac import compare_digest
@@ -28,10 +28,11 @@ from omniedit.flow.submitting import Resolver, Submitter
 from omniedit.flow.telemetry import Telemetry
 from omniedit.flow.trust import CallbackTrust
 from omniedit.flow.watching import Watcher
+from omniedit.journal.base import Journal
 from omniedit.media.download import Downloader
-from omniedit.models import Status, Task
+from omniedit.models import Entry, Status, Task
 
-__all__ = ["Engine", "EngineStatistics"]
+__all__ = ["Engine", "EngineStatistics", "closed"]
 
 
 @attrs.frozen
@@ -90,7 +91,7 @@ class Engine:
     ) -> None:
         self.gate = gate
         self.clock = clock
-        self._live: dict[tuple[int, str], Record] = {}
+        self._live: dict[tuple[int, str], Record | None] = {}
         self._by_nonce: dict[bytes, Record] = {}
         self._submitter = Submitter(
             door,
@@ -126,14 +127,36 @@ class Engine:
         """Records that wait to be submitted."""
         return self._submitter.backlog
 
-    def live(self, journal: object, key: str) -> Record | None:
-        """The record of an edit that is under way."""
-        return self._live.get((id(journal), key))
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is taken any more."""
+        return self._closed
+
+    def claim(self, journal: Journal, key: str) -> bool:
+        """Reserve an edit before its entry is read; False when another run works on it.
+
+        What is read after a claim stays true until `start` or `unclaim`: nobody else in this process moves the edit,
+        and the journal keeps other processes out.
+        """
+        place = id(journal), key
+        if place in self._live:
+            return False
+        self._live[place] = None
+        return True
+
+    def unclaim(self, journal: Journal, keys: Iterable[str]) -> None:
+        """Let go of claims; edits that were started meanwhile stay under way."""
+        for key in keys:
+            if self._live.get((id(journal), key)) is None:
+                self._live.pop((id(journal), key), None)
 
     def start(self, record: Record) -> None:
         """Take a record where it stands. Uncertain ones are repeated: give those only when told to."""
         self._live[id(record.run.journal), record.key] = record
         record.run.listener.started(record)
+        if self._closed:
+            self._refuse(record)
+            return
         if self._telemetry is not None:
             self._telemetry.started(record, self.clock.utcnow())
             record.on_change = self._telemetry.changed
@@ -191,7 +214,8 @@ class Engine:
         await self._watcher.close()
         await self._fetcher.close()
         for record in list(self._live.values()):
-            self._ended(record, _closed(record))
+            if record is not None:
+                self._refuse(record)
 
     def statistics(self) -> EngineStatistics:
         """What is going on now."""
@@ -210,6 +234,11 @@ class Engine:
             bytes=self._fetcher.bytes,
             gate=self.gate.statistics(),
         )
+
+    def _refuse(self, record: Record) -> None:
+        error = closed(record.entry)
+        record.run.stop(error)
+        self._ended(record, error)
 
     # --- from stage to stage --------------------------------------------------------------------------------------
 
@@ -239,12 +268,12 @@ class Engine:
         return self._live.pop((id(record.run.journal), record.key), None) is not None
 
 
-def _closed(record: Record) -> ClientClosed:
-    entry = record.entry
+def closed(entry: Entry | None = None) -> ClientClosed:
+    """The error for what a closed client leaves undone."""
     return ClientClosed(
-        f"the client was closed while the edit was {entry.status}",
-        task_id=entry.task_id,
-        idempotency_key=entry.nonce,
+        f"the client was closed while the edit was {entry.status}" if entry else "the client was closed",
+        task_id=entry.task_id if entry else None,
+        idempotency_key=entry.nonce if entry else None,
         mend="nothing paid is forgotten: run the same again with the same journal",
     )
 

@@ -25,7 +25,7 @@ from omniedit.core.transfer import download_order, is_near
 from omniedit.errors import DownloadFailed, JournalError, LinkExpired, OmniEditError
 from omniedit.flow.asking import ask
 from omniedit.flow.crew import Crew
-from omniedit.flow.record import Record, commit, linked
+from omniedit.flow.record import Record, commit, defect, linked
 from omniedit.media.download import Download, Downloader
 from omniedit.models import Status, Task
 
@@ -67,7 +67,7 @@ class Fetcher:
         self._heap: list[tuple[float, int, Record]] = []
         self._hopeless: list[tuple[float, int, Record]] = []
         self._count = itertools.count()
-        self._crew = Crew(workers, self._take, self._work)
+        self._crew = Crew(workers, self._take, self._work, lambda record: on_ended(record, defect(record)))
         self._expected = _FIRST_GUESS
         self._closed = False
         self.bytes = 0

@@ -95,6 +95,10 @@ class Record:
     readings: tuple[Reading, ...] = ()
     misses: int = 0
     """Looks, or submissions, in a row that brought nothing."""
+    missing: int = 0
+    """Looks in a row that found no such task."""
+    replays: int = 0
+    """Repeats of its uncertain request in this run."""
     refused_since: float | None = None
     looks: int = 0
     called_at: float | None = None
@@ -136,3 +140,14 @@ def linked(entry: Entry, link: str, now: datetime) -> Entry:
     """The entry with the link to its result, and the moment at which that link is treated as dead."""
     unfinished = entry.unfinished_at or entry.submitted_at or now
     return attrs.evolve(entry, link=link, deadline=link_deadline(link, unfinished))
+
+
+def defect(record: Record) -> OmniEditError:
+    """The error for what should never happen; the log has the traceback."""
+    return OmniEditError(
+        f"a defect of omniedit stopped this edit while it was {record.entry.status}; the log says more",
+        code="defect",
+        mend="please report it; nothing paid is forgotten, the same journal goes on with it",
+        task_id=record.entry.task_id,
+        idempotency_key=record.entry.nonce,
+    )

@@ -12,19 +12,19 @@ import logging
 import secrets
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 from typing import Protocol
 
 import attrs
 
 from omniedit.api import wire
-from omniedit.api.client import Door
+from omniedit.api.client import Departure, Door
 from omniedit.api.gate import Gate, Lane, Turn
 from omniedit.changes import Transfer
 from omniedit.clock import Clock
-from omniedit.core.certainty import Accepted, Refused, Silent, Unknown, Verdict, after_replay, judge
+from omniedit.core.certainty import Accepted, Refused, Silent, Verdict, after_replay, judge
 from omniedit.core.lifecycle import move
 from omniedit.core.money import Room
+from omniedit.core.polling import DueQueue
 from omniedit.errors import (
     BudgetExhausted,
     InvalidEdit,
@@ -32,9 +32,10 @@ from omniedit.errors import (
     OmniEditError,
     TransportFailed,
 )
+from omniedit.flow.alarm import Alarm
 from omniedit.flow.booking import Bookkeeper
 from omniedit.flow.crew import Crew
-from omniedit.flow.record import Record, commit
+from omniedit.flow.record import Record, commit, defect
 from omniedit.journal.base import Journal
 from omniedit.models import Edit, Entry, Intent, Reply, Status, Task
 
@@ -99,15 +100,18 @@ class Submitter:
         self._callback_of = callback_of
         self._on_ended = on_ended
         self._queue: deque[Record] = deque()
+        self._resting: DueQueue[Record] = DueQueue()
+        self._alarm = Alarm(clock, self._wake)
         self._waiting_for_budget: list[Record] = []
         self._paying: dict[Record, asyncio.Task[None]] = {}
-        self._crew = Crew(_WORKERS, self._take, self._work)
+        self._crew = Crew(_WORKERS, self._take, self._work, lambda record: on_ended(record, defect(record)))
         self._closed = False
         self._books = Bookkeeper(
             clock,
             jitter,
             again=self._again,
-            settled=self._settle,
+            freed=self._reconsider,
+            unfinished=lambda: gate.statistics().submit.level,
             stopped=self._stop,
             on_accepted=on_accepted,
             on_ended=on_ended,
@@ -116,7 +120,7 @@ class Submitter:
     @property
     def backlog(self) -> int:
         """Records that wait to be submitted."""
-        return len(self._queue) + self._crew.busy + len(self._waiting_for_budget)
+        return len(self._queue) + len(self._resting) + self._crew.busy + len(self._waiting_for_budget)
 
     def add(self, record: Record, *, first: bool = False) -> None:
         """Queue a record; `first` puts it back where it came from."""
@@ -129,7 +133,16 @@ class Submitter:
         self._crew.nudge()
 
     def _again(self, record: Record, delay: float) -> None:
-        asyncio.get_running_loop().call_later(delay, partial(self.add, record, first=True))
+        self._resting.push(record, self._clock.monotonic() + delay)
+        self._wake()
+
+    def _wake(self) -> None:
+        """Whose rest is over goes first; one timer for all who still rest."""
+        for record in self._resting.pop_due(self._clock.monotonic()):
+            self.add(record, first=True)
+        due = self._resting.next_due()
+        if due is not None:
+            self._alarm.set(due)
 
     def _take(self) -> Record | None:
         while self._queue:
@@ -193,22 +206,24 @@ class Submitter:
 
     def _has_budget(self, record: Record, clip: Clip) -> bool:
         budget = record.run.budget
-        match budget.take(record.key, clip.seconds):
+        match budget.take(record.key, clip.seconds, record.entry.edit.prompt):
             case Room.taken:
                 return True
             case Room.wait:
                 self._waiting_for_budget.append(record)
             case Room.none:
                 error = BudgetExhausted(
-                    f"the next edit would pass max_credits={budget.limit:g}; {budget.reserved:g} are reserved",
+                    f"the next edit would pass max_credits={budget.limit:g}; {budget.committed:g} are reserved",
                     mend="raise --max-credits and run the same again: what is saved is skipped",
                 )
                 self._stop(record, error)
                 self._reconsider()
         return False
 
-    def _settle(self, record: Record, reserved: float | None) -> None:
-        record.run.budget.settle(record.key, reserved)
+    def _give_back(self, record: Record) -> None:
+        """The request did not leave; an uncertain one may still have been accepted the first time."""
+        budget = record.run.budget
+        (budget.leave_open if record.entry.status == Status.uncertain else budget.withdraw)(record.key)
         self._reconsider()
 
     def _reconsider(self) -> None:
@@ -224,11 +239,11 @@ class Submitter:
         try:
             turn = await self._gate.enter(Lane.SUBMIT)
         except asyncio.CancelledError:
-            self._settle(record, None)
+            self._give_back(record)
             raise
         if record.released or record.run.holding or (record.run.stopped and record.entry.status != Status.uncertain):
-            turn.answered()
-            self._settle(record, None)
+            turn.unused()
+            self._give_back(record)
             self.add(record, first=True)
             return
         task = asyncio.get_running_loop().create_task(self._pay(record, clip, turn))
@@ -247,15 +262,15 @@ class Submitter:
             try:
                 await self._intend(record, clip)
             except JournalError as error:
-                turn.answered()
-                self._settle(record, None)
+                turn.unused()
+                self._give_back(record)
                 self._stop(record, error)
                 return
-            verdict, reply, silence = await self._send(record, turn)
+            verdict, said = await self._send(record, turn)
         if replaying:
             verdict = after_replay(verdict)
         try:
-            await self._books.conclude(record, verdict, reply, silence)
+            await self._books.conclude(record, verdict, said)
         except JournalError as error:
             self._books.unwritten(record, verdict, error)
 
@@ -278,17 +293,24 @@ class Submitter:
         record.entry = step.entry
         record.tell(step.changes)
 
-    async def _send(self, record: Record, turn: Turn) -> tuple[Verdict, Reply | None, TransportFailed | None]:
+    async def _send(self, record: Record, turn: Turn) -> tuple[Verdict, Reply | TransportFailed]:
         """One POST; what is certain after it, and the gate told."""
-        entry = record.entry
+        departure = Departure()
         try:
-            reply = await self._door.submit(intent_of(entry))
+            reply = await self._door.submit(intent_of(record.entry), departure)
         except TransportFailed as error:
-            turn.lost()
-            return judge(Silent(error.sent, error.message)), None, error
+            silence = error
         except asyncio.CancelledError:
-            turn.lost()
-            return Unknown("cancelled before the answer came"), None, None
+            silence = _silence("cancelled before the answer came", departure)
+        except Exception as error:  # noqa: BLE001 - whatever happened, what has left may have been accepted
+            _log.exception("submit.failed; this is a defect of omniedit, please report it")
+            silence = _silence(type(error).__name__, departure)
+        else:
+            return self._heard(record, turn, reply), reply
+        turn.lost()
+        return judge(Silent(silence.sent, silence.message)), silence
+
+    def _heard(self, record: Record, turn: Turn, reply: Reply) -> Verdict:
         self._books.heard()
         verdict = judge(wire.answered(reply))
         match verdict:
@@ -299,7 +321,7 @@ class Submitter:
                 turn.refused(reply.headers)
             case _:
                 turn.answered(reply.headers)
-        return verdict, reply, None
+        return verdict
 
     # --- leaving ------------------------------------------------------------------------------------------------
 
@@ -319,9 +341,9 @@ class Submitter:
         self._closed = True
         self._queue.clear()
         self._waiting_for_budget.clear()
-        paying = list(self._paying.values())
         await self._crew.close()
-        await self._wait_for(paying)
+        await self._wait_for(list(self._paying.values()))
+        await self._alarm.close()
 
     async def _wait_for(self, paying: list[asyncio.Task[None]]) -> None:
         if not paying:
@@ -336,6 +358,12 @@ class Submitter:
 def new_nonce() -> str:
     """An `Idempotency-Key`: 32 unguessable characters of `[A-Za-z0-9_-]`, so that it can stand in a callback's path."""
     return secrets.token_urlsafe(24)
+
+
+def _silence(reason: str, departure: Departure) -> TransportFailed:
+    failure = TransportFailed(reason)
+    failure.sent = departure.left
+    return failure
 
 
 def intent_of(entry: Entry) -> Intent:

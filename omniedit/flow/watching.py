@@ -6,7 +6,6 @@ next look; what ends the watching is the task's own end, the key being refused, 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 
@@ -29,9 +28,10 @@ from omniedit.errors import (
     TransportFailed,
     UnexpectedReply,
 )
+from omniedit.flow.alarm import Alarm
 from omniedit.flow.asking import report
 from omniedit.flow.crew import Crew
-from omniedit.flow.record import Record, commit, linked
+from omniedit.flow.record import Record, commit, defect, linked
 from omniedit.flow.trust import CallbackTrust
 from omniedit.models import Status, Task
 
@@ -84,9 +84,8 @@ class Watcher:
         self._on_ended = on_ended
         self._due: DueQueue[Record] = DueQueue()
         self._bulk = BulkPolicy()
-        self._crew: Crew[Bundle] = Crew(_WORKERS, self._take, self._work)
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = 0.0
+        self._crew: Crew[Bundle] = Crew(_WORKERS, self._take, self._work, self._broke)
+        self._alarm = Alarm(clock, self._wake)
         self._closed = False
         self.looks = 0
         """HTTP requests made to look at tasks."""
@@ -131,8 +130,7 @@ class Watcher:
     async def close(self) -> None:
         """Stop all looks."""
         self._closed = True
-        if self._timer is not None:
-            self._timer.cancel()
+        await self._alarm.close()
         await self._crew.close()
 
     # --- when ---------------------------------------------------------------------------------------------------
@@ -144,17 +142,10 @@ class Watcher:
     def _arm(self) -> None:
         """One timer for all: it wakes the crew when the first record is due."""
         due = self._due.next_due()
-        if due is None or self._closed:
-            return
-        if self._timer is not None and self._timer_at <= due:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_at = due
-        self._timer = asyncio.get_running_loop().call_later(max(due - self._clock.monotonic(), 0.0), self._wake)
+        if due is not None:
+            self._alarm.set(due)
 
     def _wake(self) -> None:
-        self._timer = None
         self._crew.nudge()
         if self._crew.busy < self._crew.size:
             self._arm()
@@ -190,9 +181,15 @@ class Watcher:
         try:
             reply = await self._door.ask(wire.look(task_id))
             report(turn, reply)
-            await self._seen(record, wire.read_task(reply, task_id=task_id))
+            task = wire.read_task(reply, task_id=task_id)
         except OmniEditError as error:
             await self._unseen(record, error)
+        else:
+            await self._seen(record, task)
+
+    def _broke(self, bundle: Bundle) -> None:
+        for record in bundle:
+            self._on_ended(record, defect(record))
 
     async def _look_at_many(self, bundle: Bundle, turn: Turn) -> None:
         by_id = {record.entry.task_id or "": record for record in bundle}
@@ -222,8 +219,15 @@ class Watcher:
             await self._unseen(record, error)
 
     async def _seen(self, record: Record, task: Task) -> None:
+        try:
+            await self._take_in(record, task)
+        except JournalError as error:
+            record.run.stop(error)
+            self._on_ended(record, error)
+
+    async def _take_in(self, record: Record, task: Task) -> None:
         now = self._clock.monotonic()
-        record.misses = 0
+        record.misses = record.missing = 0
         record.looks += 1
         if record.released:
             return
@@ -312,15 +316,18 @@ class Watcher:
     async def _unseen(self, record: Record, error: OmniEditError) -> None:
         """A look that showed nothing: the next one comes later, unless there is no sense in one."""
         record.misses += 1
+        record.missing = record.missing + 1 if isinstance(error, InvalidRequest) else 0
         now = self._clock.monotonic()
-        if isinstance(error, JournalError | AuthenticationFailed):
+        if record.released:
+            return
+        if isinstance(error, AuthenticationFailed):
             record.run.stop(error)
             self._on_ended(record, error)
-        elif isinstance(error, InvalidRequest) and record.misses >= _MOST_MISSING:
+        elif record.missing >= _MOST_MISSING:
             await self._vanished(record, error)
         elif now - record.accepted_at >= self._deadline(record, now):
             self._give_up(record)
-        elif not record.released:
+        else:
             self._note(record, error)
             self._park(record, now + _pause_after(error, record.misses))
 
@@ -330,7 +337,7 @@ class Watcher:
             level = logging.WARNING
         _log.log(level, "watch.missed task_id=%s misses=%s: %s", record.entry.task_id, record.misses, error.message)
 
-    async def _vanished(self, record: Record, error: InvalidRequest) -> None:
+    async def _vanished(self, record: Record, error: OmniEditError) -> None:
         gone = TaskFailed(
             f"the service does not know the task ({error.message})",
             code="task_not_found",

@@ -1,0 +1,60 @@
+"""The edits of a batch as they come: from a list, a generator or an async generator, of any length."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from itertools import islice
+
+from omniedit.models import Edit
+
+__all__ = ["Intake"]
+
+_NAP = 0.25  # seconds: how often a look is taken whether an edit is still wanted
+
+
+class Intake:
+    """The edits as they come, page by page."""
+
+    def __init__(self, edits: Iterable[Edit] | AsyncIterable[Edit]) -> None:
+        self._later = aiter(edits) if isinstance(edits, AsyncIterable) else None
+        self._now = iter(edits) if isinstance(edits, Iterable) else iter(())
+        self._coming: asyncio.Task[list[Edit]] | None = None
+        self.taken = 0
+        self.exhausted = False
+
+    async def page(self, size: int, given_up: Callable[[], bool]) -> list[tuple[int, Edit]]:
+        """The next edits with their positions, from 1; an async input gives one at a time, as it comes.
+
+        `given_up` says that no more are wanted, so that nobody waits for an input that may never go on.
+        """
+        edits = list(islice(self._now, size)) if self._later is None else await self._one(self._later, given_up)
+        self.exhausted = not edits
+        first = self.taken + 1
+        self.taken += len(edits)
+        return list(enumerate(edits, first))
+
+    async def _one(self, later: AsyncIterator[Edit], given_up: Callable[[], bool]) -> list[Edit]:
+        self._coming = coming = self._coming or asyncio.get_running_loop().create_task(_next_of(later))
+        while not coming.done() and not given_up():
+            await asyncio.wait([coming], timeout=_NAP)
+        if not coming.done():
+            await self.rest()
+            return []
+        self._coming = None
+        return coming.result()
+
+    async def rest(self) -> None:
+        """Wait for no more. An edit that has come already is kept; an async generator that still waits ends by it."""
+        if self._coming is not None and not self._coming.done():
+            self._coming.cancel()
+            await asyncio.wait([self._coming])
+        if self._coming is not None and self._coming.cancelled():
+            self._coming = None
+
+
+async def _next_of(later: AsyncIterator[Edit]) -> list[Edit]:
+    try:
+        return [await anext(later)]
+    except StopAsyncIteration:
+        return []
