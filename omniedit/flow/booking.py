@@ -29,7 +29,7 @@ from omniedit.errors import (
 from omniedit.flow.record import OnUncertain, Record, commit
 from omniedit.models import Answer, Entry, Outcome, Reply, Status, Task
 
-__all__ = ["Bookkeeper", "uncertain"]
+__all__ = ["STOPPING", "Bookkeeper", "uncertain"]
 
 _log = logging.getLogger("omniedit.submit")
 _REPLAYS = 3  # of one uncertain request, when told to replay
@@ -38,7 +38,7 @@ _OUTAGE = 300.0  # seconds: how long a service that has answered before may be o
 _REFUSALS = 5  # of one edit for lack of room, and
 _REFUSED_FOR = 120.0  # seconds of them without any acceptance, before the run is paused
 _LONGEST_BACKOFF = 30.0  # seconds
-_STOPPING = (AuthenticationFailed, AccessDenied, QuotaExhausted)
+STOPPING = (AuthenticationFailed, AccessDenied, QuotaExhausted)
 
 
 class Bookkeeper:
@@ -127,7 +127,7 @@ class Bookkeeper:
     async def _refuse(self, record: Record, refused: Refused, said: Reply | TransportFailed) -> None:
         now = self._clock.utcnow()
         error = said if isinstance(said, TransportFailed) else _refusal_of(record.entry, said)
-        final = refused.left and not refused.waits and not isinstance(error, _STOPPING)
+        final = refused.left and not refused.waits and not isinstance(error, STOPPING)
         status = Status.rejected if final else Status.queued
         step = move(record.entry, status, now, error=error if final else None)
         nonce = record.entry.nonce or ""
@@ -138,15 +138,15 @@ class Bookkeeper:
         self._freed()
         if final:
             self._on_ended(record, error)
-        elif isinstance(error, _STOPPING):
+        elif isinstance(error, STOPPING):
             self._stopped(record, error)
         elif isinstance(error, TransportFailed):
-            self._after_silence(record, error)
+            self.after_silence(record, error)
         else:
             self._after_refusal(record, error)
 
-    def _after_silence(self, record: Record, error: TransportFailed) -> None:
-        """The service cannot be reached: everybody waits a little, and not for ever."""
+    def after_silence(self, record: Record, error: TransportFailed) -> None:
+        """The service cannot be reached: the record waits a little, and not for ever."""
         now = self._clock.monotonic()
         self._lost_since = self._lost_since or now
         record.misses += 1

@@ -27,13 +27,12 @@ from omniedit.core.money import Room
 from omniedit.core.polling import DueQueue
 from omniedit.errors import (
     BudgetExhausted,
-    InvalidEdit,
     JournalError,
     OmniEditError,
     TransportFailed,
 )
 from omniedit.flow.alarm import Alarm
-from omniedit.flow.booking import Bookkeeper
+from omniedit.flow.booking import STOPPING, Bookkeeper
 from omniedit.flow.crew import Crew
 from omniedit.flow.record import Record, commit, defect
 from omniedit.journal.base import Journal
@@ -160,11 +159,11 @@ class Submitter:
     async def _work(self, record: Record) -> None:
         try:
             clip = await self._prepared(record)
-        except InvalidEdit as error:
-            await self._reject(record, error)
-            return
-        except JournalError as error:
+        except (JournalError, *STOPPING) as error:
             self._stop(record, error)
+            return
+        except TransportFailed as error:
+            self._books.after_silence(record, error)
             return
         except OmniEditError as error:
             await self._reject(record, error)
@@ -199,6 +198,10 @@ class Submitter:
         self._on_ended(record, error)
 
     def _stop(self, record: Record, error: OmniEditError) -> None:
+        if record.entry.status == Status.uploading:
+            step = move(record.entry, Status.queued, self._clock.utcnow())
+            record.entry = step.entry
+            record.tell(step.changes)
         record.run.stop(error)
         self._on_ended(record, error)
 
