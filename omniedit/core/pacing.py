@@ -17,6 +17,7 @@ __all__ = ["BURST", "GRAIN", "MINUTE", "Goodput", "Pacer"]
 
 BURST = 2  # requests that may leave together after a pause: one that waited and the one whose turn it is
 GRAIN = 0.005  # s: how late a timer may fire; what became due meanwhile leaves together
+LEAST = 60  # acceptances: fewer would measure a low rate too roughly
 MINUTE = 60  # s: the span that services count in, and so the span of the meter
 
 
@@ -40,7 +41,11 @@ class Pacer:
 
     def take(self, now: float) -> None:
         """A request leaves."""
-        self._next = max(self._next, now - self._slack) + 1 / self.rate
+        self._next = max(self._next, now) + 1 / self.rate
+
+    def restart(self, at: float) -> None:
+        """A request left at that instant: an even stream goes on from there, with no burst."""
+        self._next = max(self._next, at + 1 / self.rate + self._slack)
 
     def give_back(self) -> None:
         """A request that took its turn did not leave after all."""
@@ -48,14 +53,15 @@ class Pacer:
 
 
 class Goodput:
-    """How many requests were accepted in the last minute."""
+    """How many requests were accepted a second: in the last minute, or over the last `LEAST` where those took longer."""
 
-    __slots__ = ("_buckets", "_count", "_since")
+    __slots__ = ("_buckets", "_count", "_latest", "_since")
 
     def __init__(self, now: float) -> None:
         self._since = now
         self._buckets: deque[list[int]] = deque()  # [second, acceptances], oldest first, at most a minute of them
         self._count = 0
+        self._latest: deque[float] = deque([now], maxlen=LEAST + 1)
 
     def add(self, now: float) -> None:
         """One more acceptance."""
@@ -65,12 +71,15 @@ class Goodput:
         else:
             self._buckets.append([second, 1])
         self._count += 1
+        self._latest.append(now)
         self._forget(second)
 
     def rate(self, now: float) -> float:
-        """Acceptances per second over the last minute, or since the start when that was later."""
+        """Acceptances per second."""
         self._forget(int(now))
-        return self._count / min(MINUTE, max(now - self._since, 1.0))
+        if self._count >= LEAST or now - self._since < MINUTE:
+            return self._count / min(MINUTE, max(now - self._since, 1.0))
+        return (len(self._latest) - 1) / max(now - self._latest[0], 1.0)
 
     def _forget(self, second: int) -> None:
         while self._buckets and self._buckets[0][0] <= second - MINUTE:

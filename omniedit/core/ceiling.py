@@ -1,0 +1,78 @@
+"""Telling a cap on what is live from a limit on the rate.
+
+Rules of this room:
+
+- A cap shows as a ceiling: episodes of refusals open at about the same level (unfinished tasks, or requests on their
+  way), work ends in between, and hardly anything is accepted above that level. A limit on the rate refuses at levels
+  that come and go.
+- The evidence is weighed when an episode opens, over the last few openings and what was accepted since the first of
+  them. The cap is the lowest level of these openings.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from math import sqrt
+from statistics import median_low
+
+from attrs import frozen
+
+__all__ = ["REQUESTS", "TASKS", "Ceiling", "Kind"]
+
+
+@frozen
+class Kind:
+    """What may be capped, and how much evidence that takes."""
+
+    name: str
+    openings: int  # episodes that must agree
+    spread: float  # how far apart their levels may be, in square roots of the level
+    least: int  # the lowest level worth calling a cap
+    proof: int  # acceptances that must lie between them
+    above: float  # the share of these that may lie above the ceiling
+
+
+# An ended task is seen late by up to a look, so the level seen is blurred by the root of the level.
+TASKS = Kind("tasks", openings=3, spread=0.6, least=1, proof=5, above=0.1)
+REQUESTS = Kind("requests", openings=4, spread=0.0, least=3, proof=50, above=0.03)
+
+_KEPT = 500  # acceptances remembered
+_MOST = 250  # a cap above it holds the rate so steady that it is as good as a limit on the rate
+
+
+class Ceiling:
+    """The evidence for a cap of one kind."""
+
+    __slots__ = ("_accepted", "_levels", "_openings", "kind")
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self._openings: deque[tuple[int, int, int]] = deque(maxlen=kind.openings)  # level, acceptances, ends
+        self._levels: deque[int] = deque(maxlen=_KEPT)
+        self._accepted = 0
+
+    def accepted(self, level: int) -> None:
+        """A request that left at this level was accepted."""
+        self._accepted += 1
+        self._levels.append(level)
+
+    def opened(self, level: int, ended: int) -> int | None:
+        """An episode opened at this level, after so many ends of all time; the cap, when there is one."""
+        self._openings.append((level, self._accepted, ended))
+        kind, (levels, accepted, ends) = self.kind, zip(*self._openings, strict=True)
+        cap, middle = min(levels), median_low(levels)
+        if len(levels) < kind.openings or not kind.least <= cap <= _MOST:
+            return None
+        if max(levels) - cap > max(1.0, kind.spread * sqrt(middle)):
+            return None
+        since = self._accepted - accepted[0]
+        if since < kind.proof or ends[-1] - ends[0] < max(kind.proof, cap / 2):
+            return None
+        recent = list(self._levels)[-since:]
+        above = sum(level > middle for level in recent)
+        return cap if above <= kind.above * len(recent) else None
+
+    def forget(self) -> None:
+        """Start over: what was taken for a cap was none, or is no longer."""
+        self._openings.clear()
+        self._levels.clear()

@@ -1,0 +1,266 @@
+"""The three regimes of the governor; see `omniedit.core.governor` for the rules in full.
+
+Rules of this room:
+
+- A regime steers the pacer and says how much may be on its way. It learns from acceptances and from refusals that open or
+  prolong an episode, and answers each with the regime that is in force from then on: itself, or its successor.
+- `Ramp` ends with the first refusal. `Rate` and `Cap` can follow each other as often as the evidence asks for it.
+"""
+
+from __future__ import annotations
+
+from math import exp, inf
+from typing import Protocol
+
+from attrs import define, field
+
+from omniedit.core.ceiling import REQUESTS, TASKS, Ceiling, Kind
+from omniedit.core.pacing import MINUTE, Goodput, Pacer
+from omniedit.core.pause import Refusal
+
+__all__ = ["Cap", "Facts", "Ramp", "Rate", "Regime", "Sent"]
+
+_START_RATE = 2.0
+_LEAST_RATE = 1 / 7200
+_STATED_SHARE = 0.98  # of a stated rate: leaves 1.2 s a minute for requests that arrive closer than they left
+
+
+@define
+class Sent:
+    """A request that left: when, what was on its way then, and whether the pacer had held it back."""
+
+    at: float
+    requests: int
+    tasks: int
+    paced: bool
+
+    def level(self, kind: Kind) -> int:
+        """What was live of a kind just before it left."""
+        return self.requests if kind is REQUESTS else self.requests + self.tasks
+
+
+class Facts:
+    """What all regimes know of a lane."""
+
+    __slots__ = ("accepted", "barred", "by_minute", "ceilings", "ended", "goodput", "max_rate", "pacer", "requests", "started", "tasks")
+
+    def __init__(self, now: float, max_rate: float | None) -> None:
+        self.started = now
+        self.max_rate = max_rate
+        self.pacer = Pacer(_START_RATE)
+        self.pace(_START_RATE)
+        self.goodput = Goodput(now)
+        self.ceilings = (Ceiling(TASKS), Ceiling(REQUESTS))
+        self.requests = 0  # on their way
+        self.tasks = 0  # unfinished, as far as is known
+        self.accepted = 0
+        self.ended = 0
+        self.barred = inf
+        self.by_minute = False
+
+    def level(self, kind: Kind) -> int:
+        return self.requests if kind is REQUESTS else self.requests + self.tasks
+
+    def pace(self, rate: float) -> None:
+        bound = inf if self.max_rate is None else self.max_rate * _STATED_SHARE
+        self.pacer.rate = max(_LEAST_RATE, min(rate, bound))
+
+
+class Regime(Protocol):
+    """How a lane is steered."""
+
+    @property
+    def name(self) -> str: ...
+
+    def room(self) -> bool:
+        """Whether one more request may be on its way."""
+        ...
+
+    def sent(self, sent: Sent) -> None: ...
+
+    def accepted(self, sent: Sent, now: float, *, reopened: bool) -> Regime: ...
+
+    def refused(self, sent: Sent, now: float, refusal: Refusal) -> Regime: ...
+
+
+@define
+class Ramp:
+    """Nothing is known yet."""
+
+    facts: Facts
+    name: str = "ramp"
+
+    def room(self) -> bool:
+        return self.facts.requests < 4 + self.facts.accepted // 16
+
+    def sent(self, sent: Sent) -> None:
+        pass
+
+    def accepted(self, sent: Sent, now: float, *, reopened: bool) -> Regime:
+        if sent.paced:
+            self.facts.pace(self.facts.pacer.rate + 0.125)
+        return self
+
+    def refused(self, sent: Sent, now: float, refusal: Refusal) -> Regime:
+        if not self.facts.accepted:
+            return self
+        return Rate(self.facts, self.facts.started, known=self.facts.pacer.rate, taken=self.facts.accepted).refused(sent, now, refusal)
+
+
+def tick(rate: float) -> float:
+    return max(TICK_LEAST, min(TICK_MOST, TICK_N / rate))
+
+
+TICK_LEAST = 45.0
+TICK_N = 45.0
+GAIN = 0.06  # requests/s per tick
+GAIN_LOW = 0.006
+GAIN_HIGH = 0.06
+BOLD = 0.15  # requests/s per tick and root of the rate
+CUT = 0.15
+PULL = 12.0
+TICK_MOST = 300.0
+STEEP = 16.0
+TOP = 1.2
+
+
+@define
+class Rate:
+    """The rate is limited."""
+
+    facts: Facts
+    since: float  # when the cycle began
+    known: float
+    quiet: float = 0.0  # ticks of the probing clock since the last refusal
+    grown: float = -inf
+    taken: int = 0
+    sends: int = 0
+    paced: int = 0
+    first: bool = True
+    failed: float = 0.0
+    name: str = "rate"
+
+    def room(self) -> bool:
+        return True
+
+    def sent(self, sent: Sent) -> None:
+        self.sends += 1
+        self.paced += sent.paced
+
+    def accepted(self, sent: Sent, now: float, *, reopened: bool) -> Regime:
+        self.taken += 1
+        if reopened:
+            self._reopen(sent.at, (self.failed + sent.at) / 2, now)
+        if sent.paced:
+            self._grow(now)
+        return self
+
+    def refused(self, sent: Sent, now: float, refusal: Refusal) -> Regime:
+        self.failed = sent.at
+        if refusal is not Refusal.FIRST:
+            return self
+        facts = self.facts
+        for ceiling in facts.ceilings:
+            cap = ceiling.opened(sent.level(ceiling.kind), facts.ended)
+            if cap is not None and now >= facts.barred:
+                return Cap(facts, ceiling, cap)
+        facts.pace(facts.pacer.rate * (1 - CUT))
+        self.quiet = 0.0
+        return self
+
+    def _reopen(self, left: float, at: float, now: float) -> None:
+        facts, rate = self.facts, self.facts.pacer.rate
+        span = max(at - self.since, 0.1)
+        achieved = self.taken / span
+        if span > MINUTE:
+            achieved = max(achieved, facts.goodput.rate(now))
+        if rate > 1.1 * self.known:
+            achieved = max(achieved, 0.8 * rate)
+        if self.paced * 2 >= self.sends:
+            facts.pace(min(rate, achieved))
+            self.known = facts.pacer.rate
+        facts.pacer.restart(left)
+        self.since = self.grown = at
+        self.taken = self.sends = self.paced = 0
+        self.first = False
+
+    def _grow(self, now: float) -> None:
+        facts, rate = self.facts, self.facts.pacer.rate
+        elapsed, self.grown = min(now - self.grown, 5 / rate + 1), now
+        goodput = facts.goodput.rate(now)
+        if rate < goodput:
+            rate += (goodput - rate) * (1 - exp(-elapsed / PULL))
+        if rate >= 0.97 * goodput:
+            ticks = elapsed / tick(rate)
+            self.quiet += ticks
+            gain = max(GAIN_LOW, min(GAIN / rate, GAIN_HIGH))
+            if self.quiet > 1:
+                gain = max(gain, min(TOP, max(gain, 0.02) * STEEP ** (self.quiet - 1)))
+            if facts.by_minute:
+                gain = max(gain, BOLD / rate**0.5)
+            rate *= 1 + gain * ticks
+        facts.pace(rate)
+
+
+PROBE_AFTER = 60
+PROBE_NEXT = 5
+SUCCESSES = 3
+
+
+@define
+class Cap:
+    """What is live is limited."""
+
+    facts: Facts
+    ceiling: Ceiling
+    width: int
+    since_probe: int = 0
+    probing: bool = False
+    successes: int = 0
+    row: int = 0
+    refused_share: float = 0.0
+    name: str = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.name = f"cap on {self.ceiling.kind.name}"
+
+    def room(self) -> bool:
+        level = self.facts.level(self.ceiling.kind)
+        if self.probing or level < self.width:
+            return level < self.width + self.probing
+        wait = PROBE_AFTER if not self.successes else PROBE_NEXT
+        return level == self.width and self.since_probe >= wait
+
+    def sent(self, sent: Sent) -> None:
+        if sent.level(self.ceiling.kind) >= self.width:
+            self.since_probe = 0
+
+    def accepted(self, sent: Sent, now: float, *, reopened: bool) -> Regime:
+        facts = self.facts
+        self.row = 0
+        self.refused_share *= 1 - 1 / 150
+        self.since_probe += 1
+        facts.pace(max(0.995 * facts.pacer.rate, 2 * facts.goodput.rate(now)))
+        level = sent.level(self.ceiling.kind)
+        if level >= self.width:
+            self.successes += 1
+            if self.successes >= SUCCESSES:
+                self.width = level + 1
+        elif self.successes >= SUCCESSES and level == self.width - 1:
+            self.width += 1
+        return self
+
+    def refused(self, sent: Sent, now: float, refusal: Refusal) -> Regime:
+        self.successes = 0
+        level = sent.level(self.ceiling.kind)
+        if level >= self.width:
+            return self
+        self.row += 1
+        self.refused_share += 1 / 150
+        self.width = max(1, level - 2 ** min(self.row - 1, 5) + 1)
+        if self.refused_share > 0.03:
+            self.facts.barred = now + 300
+            self.ceiling.forget()
+            self.facts.pace(self.facts.goodput.rate(now))
+            return Rate(self.facts, now, known=self.facts.pacer.rate)
+        return self
