@@ -21,7 +21,7 @@ import attrs
 from omniedit.core import boxes as b
 from omniedit.models import MediaFacts
 
-__all__ = ["MOST_MOOV", "MOST_READ", "Need", "NotAnMp4", "Piece", "Walk", "walk"]
+__all__ = ["MOST_MOOV", "MOST_READ", "Need", "NotAnMp4", "Piece", "Walk", "step", "walk"]
 
 MOST_READ = 64 * 1024
 MOST_MOOV = 16 * 1024 * 1024
@@ -76,7 +76,7 @@ Walk = Generator[Need, Piece, MediaFacts | NotAnMp4]
 
 
 def walk(reads: int = 4) -> Walk:
-    """Walk over one file. Drive it with `next` and `send`; the result is the generator's return value.
+    """Walk over one file. Drive it with `step`.
 
     Args:
         reads: how many ranges may be asked for, the first included. Files need few, HTTP should have few.
@@ -85,6 +85,15 @@ def walk(reads: int = 4) -> Walk:
         return (yield from _scan(_Bytes(reads)))
     except b.Broken as broken:
         return NotAnMp4(f"is no whole mp4: {broken}")
+
+
+def step(walking: Walk, piece: Piece | None = None) -> Need | MediaFacts | NotAnMp4:
+    """What a walk asks for next, or how it ended; `piece` answers its last need, and is left out at first."""
+    try:
+        return next(walking) if piece is None else walking.send(piece)
+    except StopIteration as end:
+        result: MediaFacts | NotAnMp4 = end.value
+        return result
 
 
 class _Bytes:

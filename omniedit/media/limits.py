@@ -55,6 +55,11 @@ class HostSlots:
         self._most = most
         self._hosts: dict[str, _Slots] = {}
 
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Hosts in use."""
+        return frozenset(self._hosts)
+
     @asynccontextmanager
     async def hold(self, host: str) -> AsyncGenerator[None, None]:
         """Wait for a slot and keep it; waiters are served in order."""

@@ -23,7 +23,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from omniedit.core.mp4 import NotAnMp4, Piece, walk
+from omniedit.core.mp4 import Need, NotAnMp4, Piece, step, walk
 from omniedit.core.naming import beside, part_name
 from omniedit.core.transfer import Part, Receive
 from omniedit.errors import DownloadFailed
@@ -39,6 +39,7 @@ _LOCAL_READS = 32
 _CODES = {
     errno.ENOSPC: "disk_full",
     errno.EDQUOT: "disk_full",
+    errno.EFBIG: "disk_full",
     errno.EACCES: "permission",
     errno.EPERM: "permission",
     errno.EROFS: "permission",
@@ -210,14 +211,11 @@ def read_facts(file: int, size: int) -> MediaFacts | NotAnMp4:
     Raises:
         OSError: it cannot be read.
     """
-    steps = walk(_LOCAL_READS)
-    try:
-        need = next(steps)
-        while True:
-            need = steps.send(Piece(os.pread(file, need.length, need.offset), size))
-    except StopIteration as end:
-        facts: MediaFacts | NotAnMp4 = end.value
-        return facts
+    walking = walk(_LOCAL_READS)
+    now = step(walking)
+    while isinstance(now, Need):
+        now = step(walking, Piece(os.pread(file, now.length, now.offset), size))
+    return now
 
 
 def same_content(path: Path, sha256: str, size: int) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import aiohttp
 
-from omniedit.core.mp4 import Need, NotAnMp4, Piece, Walk, walk
+from omniedit.core.mp4 import Need, NotAnMp4, Piece, Walk, step, walk
 from omniedit.core.transfer import Failure
 from omniedit.errors import PreflightFailed
 from omniedit.media.part import read_facts
@@ -75,7 +75,7 @@ async def probe_url(web: MediaWeb, url: str, *, timeout: float = _TIMEOUT) -> Me
     """
     try:
         async with asyncio.timeout(timeout):
-            facts = await _Remote(web, url).walk(walk())
+            facts = await _Remote(web, url).walk()
     except FetchError as error:
         raise _unreachable(url, error.failure) from None
     except TimeoutError:
@@ -89,22 +89,20 @@ class _Remote:
     def __init__(self, web: MediaWeb, url: str) -> None:
         self._web, self._url = web, url
 
-    async def walk(self, steps: Walk) -> MediaFacts | NotAnMp4:
-        """Answer what the walk asks for."""
-        try:
-            need = next(steps)
-            while True:
-                headers = {"Accept-Encoding": "identity", "Range": _range(need)}
-                async with self._web.get(self._url, headers) as reply:
-                    # The walk goes on where the redirects led, which spares their repetition.
-                    self._url = str(reply.url)
-                    if reply.status == 200:
-                        return await _walk_stream(steps, need, reply)
-                    piece = await _piece(need, reply)
-                need = steps.send(piece)
-        except StopIteration as end:
-            facts: MediaFacts | NotAnMp4 = end.value
-            return facts
+    async def walk(self) -> MediaFacts | NotAnMp4:
+        """Answer what a walk asks for."""
+        walking = walk()
+        now = step(walking)
+        while isinstance(now, Need):
+            headers = {"Accept-Encoding": "identity", "Range": _range(now)}
+            async with self._web.get(self._url, headers) as reply:
+                # The walk goes on where the redirects led, which spares their repetition.
+                self._url = str(reply.url)
+                if reply.status == 200:
+                    return await _walk_stream(walking, now, reply)
+                piece = await _piece(now, reply)
+            now = step(walking, piece)
+        return now
 
 
 async def _piece(need: Need, reply: aiohttp.ClientResponse) -> Piece:
@@ -119,16 +117,18 @@ async def _piece(need: Need, reply: aiohttp.ClientResponse) -> Piece:
     return Piece(await _read(reply.content, need.length), size)
 
 
-async def _walk_stream(steps: Walk, need: Need, reply: aiohttp.ClientResponse) -> MediaFacts | NotAnMp4:
+async def _walk_stream(walking: Walk, need: Need, reply: aiohttp.ClientResponse) -> MediaFacts | NotAnMp4:
     """Go on with a host that sends everything from the start: forwards only, and not far."""
     size, here, first = reply.content_length, 0, b""
-    while True:
-        if need.offset < here or need.offset - here > _MOST_SKIPPED:
+    now: Need | MediaFacts | NotAnMp4 = need
+    while isinstance(now, Need):
+        if now.offset < here or now.offset - here > _MOST_SKIPPED:
             return _unseen(first, size)
-        await _read(reply.content, need.offset - here)
-        data = await _read(reply.content, need.length)
-        here, first = need.offset + len(data), first or data
-        need = steps.send(Piece(data, size))
+        await _read(reply.content, now.offset - here)
+        data = await _read(reply.content, now.length)
+        here, first = now.offset + len(data), first or data
+        now = step(walking, Piece(data, size))
+    return now
 
 
 async def _read(content: aiohttp.StreamReader, length: int) -> bytes:

@@ -26,7 +26,7 @@ class GuardedResolver(AbstractResolver):
 
     def __init__(self, *, allow_private: bool, resolver: AbstractResolver | None = None) -> None:
         self._allow_private = allow_private
-        self._resolver = resolver or DefaultResolver()
+        self._given = resolver
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -37,7 +37,9 @@ class GuardedResolver(AbstractResolver):
             OSError: the lookup failed.
             UnsafeAddressError: at least one of them is forbidden.
         """
-        found = await self._resolver.resolve(host, port, family)
+        # Made late: some resolvers want a running loop.
+        self._given = self._given or DefaultResolver()
+        found = await self._given.resolve(host, port, family)
         addresses = tuple(result["host"] for result in found)
         if (address := forbidden(addresses, allow_private=self._allow_private)) is not None:
             raise UnsafeAddressError(f"the link leads to {host} ({address}), which is no public address")
@@ -45,4 +47,5 @@ class GuardedResolver(AbstractResolver):
 
     async def close(self) -> None:
         """Release the system's resolver."""
-        await self._resolver.close()
+        if self._given is not None:
+            await self._given.close()

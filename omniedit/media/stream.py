@@ -114,7 +114,8 @@ class Transfer:
         receive = read_reply(self._part.known, fetch, reply.status, headers, cap=self._tools.cap)
         if isinstance(receive, Failure):
             return receive
-        await self._tools.disk.run(partial(self._part.begin, receive))
+        # Not awaited here: what has come is lost when the connection breaks before it was read.
+        self._writing = self._tools.disk.run(partial(self._part.begin, receive))
         received = await self._receive(reply.content, receive)
         return end_of_body(receive, receive.offset + received, cap=self._tools.cap)
 

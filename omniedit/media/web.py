@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from omniedit.core.transfer import Failure, follow, refuse_url, stalled
@@ -44,6 +45,7 @@ class MediaWeb:
         stall_timeout: seconds without any byte after which a host counts as dead.
         per_host: most requests to one host at a time; None for no limit.
         tls: certificates to trust instead of the system's.
+        resolver: looks names up, instead of the system; its answers are judged all the same.
     """
 
     def __init__(
@@ -53,7 +55,9 @@ class MediaWeb:
         stall_timeout: float = 30.0,
         per_host: int | None = None,
         tls: ssl.SSLContext | None = None,
+        resolver: AbstractResolver | None = None,
     ) -> None:
+        self._guard = GuardedResolver(allow_private=allow_private, resolver=resolver)
         self._allow_private = allow_private
         self._stall_timeout = stall_timeout
         self._slots = HostSlots(per_host)
@@ -73,6 +77,7 @@ class MediaWeb:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+            await self._guard.close()
 
     @asynccontextmanager
     async def get(self, url: str, headers: Mapping[str, str]) -> AsyncGenerator[aiohttp.ClientResponse, None]:
@@ -119,7 +124,7 @@ class MediaWeb:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
                     limit=0,
-                    resolver=GuardedResolver(allow_private=self._allow_private),
+                    resolver=self._guard,
                     ssl=self._tls if self._tls is not None else True,
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -142,6 +147,8 @@ class MediaWeb:
                 return Failure("connect_failed", f"no connection to {error.host}: {error.os_error.strerror}")
             case aiohttp.InvalidURL():
                 return Failure("invalid_url", "the link is no URL that can be fetched", final=True)
+            case aiohttp.ClientPayloadError():
+                return Failure("cut", "the connection broke before the announced end")
             case TimeoutError():
                 return stalled(self._stall_timeout)
             case _:

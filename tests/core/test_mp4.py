@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from omniedit.core import boxes
-from omniedit.core.mp4 import MOST_READ, Need, NotAnMp4, Piece, walk
+from omniedit.core.mp4 import MOST_READ, Need, NotAnMp4, Piece, step, walk
 from omniedit.models import MediaFacts
 from omniedit.testing import sample_clip
 
@@ -40,15 +40,13 @@ class Walked:
 
 def walked(data: bytes, reads: int = 4, *, size_known: bool = True) -> Walked:
     """Walk over bytes."""
-    steps, needs = walk(reads), list[Need]()
-    try:
-        need = next(steps)
-        while True:
-            needs.append(need)
-            piece = data[need.offset : need.offset + need.length]
-            need = steps.send(Piece(piece, len(data) if size_known else None))
-    except StopIteration as end:
-        return Walked(end.value, tuple(needs))
+    walking, needs = walk(reads), list[Need]()
+    now = step(walking)
+    while isinstance(now, Need):
+        needs.append(now)
+        piece = data[now.offset : now.offset + now.length]
+        now = step(walking, Piece(piece, len(data) if size_known else None))
+    return Walked(now, tuple(needs))
 
 
 def box(kind: bytes, *payload: bytes) -> bytes:
