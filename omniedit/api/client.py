@@ -283,6 +283,6 @@ def _read_upload(reply: Reply, name: str) -> Hosted:
             raise wire.refusal(reply, f"uploading {name}")
         return codecs.decode_upload(reply.body)
     except ServiceError as error:
-        if error.status in {401, 402, 403}:
+        if error.status in {401, 402, 403, 429} or error.status >= 500:
             raise
         raise HostingFailed(f"{name}: {error.message}", code=error.code, mend=_NOT_SENT_UPLOAD) from error

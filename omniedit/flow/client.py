@@ -38,6 +38,7 @@ from omniedit.flow.settings import (
 )
 from omniedit.flow.sources import Host, ServiceFiles, Sources
 from omniedit.flow.submitting import new_nonce
+from omniedit.flow.uploading import Uploader
 from omniedit.journal.opening import open_journal
 from omniedit.media.download import Downloader
 from omniedit.models import DEFAULT_MODEL, Edit, Intent, MediaFacts, Task
@@ -133,7 +134,9 @@ class Client:
             allow_private=self._door.local, limit_rate=limit_rate, tls=ssl_context, clock=self._clock
         )
         self._sources = Sources(
-            host or ServiceFiles(self._door.upload), preflight=preflight, local_service=self._door.local
+            host or ServiceFiles(Uploader(self._door, self._entered, self._clock).upload),
+            preflight=preflight,
+            local_service=self._door.local,
         )
         self._gate: Gate | None = None
         self._engine: Engine | None = None
@@ -261,7 +264,7 @@ class Client:
         refuse_edit(edit, local_service=self.local)
         clip = await self._sources.resolve(edit, await self.opened(self._journal))
         intent = Intent(edit, clip.url, new_nonce(), edit.callback_url)
-        return await asyncio.shield(self._tracked(self._calls().submit(intent)))
+        return await asyncio.shield(self.background(self._calls().submit(intent)))
 
     async def task(self, task_id: str) -> Task:
         """Look at one task, once.
@@ -371,9 +374,12 @@ class Client:
         """A journal, opened for this service; it is closed with the client."""
         return await self._journals.opened(journal)
 
-    def background(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+    def background(self, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
         """A task that the client waits for when it is closed."""
-        return self._tracked(work)
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     def _entered(self) -> Gate:
         if self._closed:
@@ -391,9 +397,3 @@ class Client:
 
     def _calls(self) -> Calls:
         return Calls(self._door, self._entered(), self._downloader, self._clock, self._patience)
-
-    def _tracked(self, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task

@@ -29,6 +29,7 @@ from omniedit.errors import (
     BudgetExhausted,
     JournalError,
     OmniEditError,
+    RateLimited,
     TransportFailed,
 )
 from omniedit.flow.alarm import Alarm
@@ -159,7 +160,7 @@ class Submitter:
     async def _work(self, record: Record) -> None:
         try:
             clip = await self._prepared(record)
-        except (JournalError, *STOPPING) as error:
+        except (JournalError, RateLimited, *STOPPING) as error:
             self._stop(record, error)
             return
         except TransportFailed as error:
