@@ -148,6 +148,8 @@ class S3Host:
     ) -> None:
         if not timedelta(0) < lifetime <= _LONGEST_LIFE:
             raise ConfigurationError("the lifetime of a presigned link is at most 7 days", mend="give a shorter one")
+        if endpoint is not None and not endpoint.lower().startswith(("http://", "https://")):
+            raise ConfigurationError(f"the endpoint {endpoint!r} is no URL", mend="begin it with https://")
         self.name = f"s3:{endpoint or 'aws'}/{bucket}/{prefix}"
         self._prefix, self._lifetime, self._clock = prefix, lifetime, clock or SystemClock()
         settings: S3Config = {}

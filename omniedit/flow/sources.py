@@ -73,7 +73,8 @@ class Sources:
         probes: int = 16,
         clock: Clock | None = None,
     ) -> None:
-        self._host, self._preflight = host, preflight
+        self.host = host
+        self._preflight = preflight
         self._web = MediaWeb(allow_private=local_service, stall_timeout=15.0)
         self._clock = clock or SystemClock()
         self._uploads, self._probes = asyncio.Semaphore(uploads), asyncio.Semaphore(probes)
@@ -141,7 +142,7 @@ class Sources:
         return await probe_url(self._web, url)
 
     async def _hosted(self, path: Path, on_upload: OnUpload | None, memory: UploadMemory | None) -> Hosted:
-        host = self._host
+        host = self.host
         if host is None:
             raise HostingFailed(
                 f"{path}: a local file must be hosted before the service can fetch it",
