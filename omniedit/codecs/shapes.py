@@ -12,15 +12,15 @@ from cattrs.gen import make_dict_structure_fn
 from omniedit.models import Status
 
 __all__ = [
-    "CONVERTER",
-    "EXPLAINING",
-    "TASK_KEYS",
     "BillingShape",
+    "CONVERTER",
     "CostShape",
     "CreditsShape",
+    "EXPLAINING",
     "ErrorBody",
     "FileShape",
     "PurseShape",
+    "TASK_KEYS",
     "TaskInfoShape",
     "TaskShape",
     "UsageShape",

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-__all__ = ["LONGEST", "Budget", "Room", "estimate_credits"]
+__all__ = ["Budget", "LONGEST", "Room", "estimate_credits"]
 
 _TOKENS_PER_SECOND = 5792.0
 _INPUT_PER_THOUSAND = 0.0867

@@ -18,7 +18,7 @@ from enum import Enum
 from omniedit.core.lifecycle import may_retry
 from omniedit.models import Attempt, Entry, Outcome, Status
 
-__all__ = ["REPLAYABLE", "Plan", "accepted_attempt", "may_replay", "plan"]
+__all__ = ["Plan", "REPLAYABLE", "accepted_attempt", "may_replay", "plan"]
 
 REPLAYABLE = timedelta(hours=24)
 """How long a service is thought to remember an `Idempotency-Key`; it publishes nothing, others promise a day."""

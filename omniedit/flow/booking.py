@@ -29,7 +29,7 @@ from omniedit.errors import (
 from omniedit.flow.record import OnUncertain, Record, commit
 from omniedit.models import Answer, Entry, Outcome, Reply, Status, Task
 
-__all__ = ["STOPPING", "Bookkeeper", "uncertain"]
+__all__ = ["Bookkeeper", "STOPPING", "uncertain"]
 
 _log = logging.getLogger("omniedit.submit")
 _REPLAYS = 3  # of one uncertain request, when told to replay

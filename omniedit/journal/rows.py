@@ -20,8 +20,8 @@ from omniedit.journal.rules import fold
 from omniedit.models import DEFAULT_MODEL, Attempt, Edit, Entry, Outcome, Status
 
 __all__ = [
+    "KnownJob",
     "OUTCOMES",
-    "KnownAttempt",
     "Row",
     "attempt_of",
     "entry_of",
@@ -40,6 +40,9 @@ __all__ = [
 
 Row = Sequence[Any]
 """What a column holds is known only to the code that reads it."""
+
+# The id of an attempt is the id of its job times this, plus its number from 1.
+_ATTEMPTS_PER_JOB = 2**20
 
 # Never renumber: these numbers are in journals on people's disks.
 _STATUSES: Mapping[Status, int] = {
@@ -67,12 +70,22 @@ _HEXADECIMAL = re.compile(r"(?:[0-9a-f]{2})+")
 _SAME = 0
 
 
-@attrs.frozen
-class KnownAttempt:
-    """An attempt and where it lies."""
+@attrs.define
+class KnownJob:
+    """What a writer must know of a job: where it lies, and what its state can refer to."""
 
     id: int
-    value: Attempt
+    target: str
+    attempts: list[Attempt] = attrs.Factory(list)
+    """Oldest first: the first one has number 1."""
+
+    def number(self, nonce: str | None) -> int:
+        """The number of the attempt with this nonce; 0 without one."""
+        return next((place for place, attempt in enumerate(self.attempts, start=1) if attempt.nonce == nonce), 0)
+
+    def attempt_id(self, number: int) -> int:
+        """Where an attempt lies."""
+        return self.id * _ATTEMPTS_PER_JOB + number
 
 
 def micros(moment: datetime | None) -> int | None:
@@ -160,25 +173,24 @@ def job_row(entry: Entry, mark: int | None, phrase: Callable[[str], int]) -> dic
     }
 
 
-def state_row(entry: Entry) -> dict[str, object]:
-    """The columns of `state`, but for the job; the path is also given as folder and name."""
-    path_folder, path_name = (None, None) if entry.path is None else _place(entry.path)
+def state_row(entry: Entry, job: KnownJob) -> dict[str, object]:
+    """The columns of `state`."""
+    number = job.number(entry.nonce)
     return {
+        "job": job.id,
         "is_open": 0 if entry.status.terminal else 1,
         "status": status_code(entry.status),
         "at": micros(entry.at),
         "credits_reserved": entry.credits_reserved,
         "credits_used": entry.credits_used,
-        "nonce": _packed(entry.nonce),
-        "task_id": text(entry.task_id),
+        "nonce": number or _packed(entry.nonce),
+        "task_id": _SAME if number and _is_its_task(job.attempts[number - 1], entry.task_id) else text(entry.task_id),
         "submitted_at": micros(entry.submitted_at),
         "unfinished_at": micros(entry.unfinished_at),
         "deadline": micros(entry.deadline),
         "renewals": entry.renewals or None,
         "link": text(entry.link),
-        "path": text(entry.path),
-        "path_folder": text(path_folder),
-        "path_name": text(path_name),
+        "path": _SAME if entry.path == job.target else text(entry.path),
         "sha256": _packed(entry.sha256),
         "size": entry.size,
         "video_url": text(entry.video_url),
@@ -187,6 +199,11 @@ def state_row(entry: Entry) -> dict[str, object]:
         "error_code": text(entry.error_code),
         "error_message": text(entry.error_message),
     }
+
+
+def _is_its_task(attempt: Attempt, task_id: str | None) -> bool:
+    """Whether an attempt was accepted as this task: only then can its row not change any more."""
+    return attempt.outcome is Outcome.accepted and attempt.task_id == task_id is not None
 
 
 def entry_of(row: Row) -> Entry:
@@ -229,10 +246,10 @@ def entry_of(row: Row) -> Entry:
     )
 
 
-def attempt_of(row: Row) -> KnownAttempt:
+def attempt_of(row: Row) -> Attempt:
     """The attempt in a row of `attempt`, joined with the key of its job."""
-    id_, key, nonce, at, outcome, task_id, detail = row
-    value = Attempt(
+    key, nonce, at, outcome, task_id, detail = row
+    return Attempt(
         nonce=f"{unpack(nonce)}",
         key=f"{unpack(key)}",
         at=_EPOCH + timedelta(microseconds=at),
@@ -240,4 +257,3 @@ def attempt_of(row: Row) -> KnownAttempt:
         task_id=untext(task_id),
         detail=untext(detail),
     )
-    return KnownAttempt(id_, value)

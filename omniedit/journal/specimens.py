@@ -10,7 +10,7 @@ from omniedit.errors import JournalError
 from omniedit.journal.base import Journal
 from omniedit.models import Edit, Entry, Status
 
-__all__ = ["MANY", "NOON", "ORIGIN", "Factory", "all_of", "full_entry", "new_entry", "opened", "refuses", "same"]
+__all__ = ["Factory", "MANY", "NOON", "ORIGIN", "all_of", "full_entry", "new_entry", "opened", "refuses", "same"]
 
 Factory = Callable[[], Journal]
 """Gives a new, unopened journal on the same store each time."""
