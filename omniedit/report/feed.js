@@ -1,6 +1,6 @@
 // The feed: cards in sections, filters, the large view, keys.
 
-const CHUNK = 24; // divisible by every number of columns, so that no row but a section's last is broken
+const CHUNK = 12; // divisible by every number of columns, so that no row but a section's last is broken
 const GROUPS = { attention: "Needs attention", open: "Under way", saved: "Saved" };
 const rows = [...document.querySelectorAll("script.rows")].flatMap((block) => JSON.parse(block.textContent));
 let shown = rows;
