@@ -82,6 +82,6 @@ class Commits:
 
     def _roll_back(self) -> None:
         """Some failures have rolled back already."""
-        self._tables.forget_phrases()
+        self._tables.forget()
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")

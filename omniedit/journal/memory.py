@@ -74,6 +74,7 @@ class MemoryJournal:
         """Replace the state and add the attempt."""
         self._check_open()
         nonce = nonce_of(entry)
+        self._admitted(entry.key)
         known = self._attempts.get(nonce)
         attempt = Attempt(nonce, entry.key, entry.at) if known is None else resent(known, entry)
         self._replace(entry)
@@ -152,8 +153,12 @@ class MemoryJournal:
         self._entries[entry.key] = entry
         return entry
 
-    def _replace(self, entry: Entry) -> None:
-        known = self._entries.get(entry.key)
+    def _admitted(self, key: str) -> Entry:
+        known = self._entries.get(key)
         if known is None:
-            raise not_admitted(entry.key)
+            raise not_admitted(key)
+        return known
+
+    def _replace(self, entry: Entry) -> None:
+        known = self._admitted(entry.key)
         self._entries[entry.key] = attrs.evolve(entry, edit=known.edit, target=known.target)

@@ -76,7 +76,7 @@ class KnownJob:
 
     id: int
     target: str
-    attempts: list[Attempt] = attrs.Factory(list)
+    attempts: list[Attempt] = attrs.field(factory=list[Attempt])
     """Oldest first: the first one has number 1."""
 
     def number(self, nonce: str | None) -> int:

@@ -18,6 +18,7 @@ __all__ = [
     "check_edit",
     "fold",
     "nonce_of",
+    "nonce_taken",
     "not_admitted",
     "not_open",
     "resent",
@@ -36,11 +37,7 @@ def fold(target: str) -> str:
 def resent(attempt: Attempt, entry: Entry) -> Attempt:
     """The attempt after the same nonce was intended again: open once more, unless it was accepted."""
     if attempt.key != entry.key:
-        raise JournalError(
-            f"the nonce of edit {entry.key} already belongs to edit {attempt.key}",
-            mend="make a new nonce for every edit",
-            idempotency_key=attempt.nonce,
-        )
+        raise nonce_taken(attempt.nonce, entry.key, attempt.key)
     return attempt if attempt.outcome is Outcome.accepted else attrs.evolve(attempt, outcome=Outcome.sent)
 
 
@@ -95,6 +92,15 @@ def check_edit(edit: Edit) -> None:
 
 def _is_integer(value: object) -> bool:
     return isinstance(value, int) and value in _INTEGERS
+
+
+def nonce_taken(nonce: str, key: str, holder: str) -> JournalError:
+    """The error of an intent whose nonce was used for another edit."""
+    return JournalError(
+        f"the nonce of edit {key} already belongs to edit {holder}",
+        mend="make a new nonce for every edit",
+        idempotency_key=nonce,
+    )
 
 
 def not_admitted(key: str) -> JournalError:

@@ -15,9 +15,10 @@ from typing import cast
 
 from omniedit.journal.base import Counts, NameTaken
 from omniedit.journal.paging import Page
+from omniedit.journal.recent import Recent
 from omniedit.journal.rows import (
     OUTCOMES,
-    KnownAttempt,
+    KnownJob,
     Row,
     attempt_of,
     entry_of,
@@ -33,7 +34,16 @@ from omniedit.journal.rows import (
     unpack,
     untext,
 )
-from omniedit.journal.rules import answered, check_edit, fold, nonce_of, not_admitted, resent, unknown_nonce
+from omniedit.journal.rules import (
+    answered,
+    check_edit,
+    fold,
+    nonce_of,
+    nonce_taken,
+    not_admitted,
+    resent,
+    unknown_nonce,
+)
 from omniedit.journal.statements import statements
 from omniedit.models import Answer, Attempt, Entry, Hosted, Status
 
@@ -42,9 +52,9 @@ __all__ = ["Reading", "Writing"]
 # Rows of one page.
 _PAGE = 256
 # Columns of `state` that every edit has from the start.
-_ADMITTED = {"is_open", "status", "at"}
-# Phrases that are remembered by their text, and the longest text worth remembering (characters).
-_PHRASES, _LONGEST_PHRASE = 1024, 4096
+_ADMITTED = {"job", "is_open", "status", "at"}
+# Jobs and phrases that are remembered, and the longest phrase worth remembering (characters): a few megabytes.
+_JOBS, _PHRASES, _LONGEST_PHRASE = 4096, 1024, 4096
 
 
 class Reading:
@@ -66,7 +76,7 @@ class Reading:
 
     def attempts(self, key: str) -> Sequence[Attempt]:
         """All attempts of one edit, oldest first."""
-        return tuple(attempt_of(row).value for row in self._run("attempts_of_key", {"key": pack(key)}))
+        return tuple(attempt_of(row) for row in self._run("attempts_of_key", {"key": pack(key)}))
 
     def page(self, after: int, *, open_only: bool) -> Page:
         """The entries behind a job number, whatever their status."""
@@ -99,19 +109,21 @@ class Reading:
 
 
 class Writing(Reading):
-    """All operations; the phrases used lately are remembered by number."""
+    """All operations. Nobody else writes, so jobs and phrases that were used lately are remembered."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         super().__init__(connection)
-        self._phrases: dict[str, int] = {}
+        self._jobs: Recent[str, KnownJob] = Recent(_JOBS)
+        self._phrases: Recent[str, int] = Recent(_PHRASES)
         self.discarded = False
 
     def discard(self) -> None:
         """Ask for the journal to be deleted when it is closed."""
         self.discarded = True
 
-    def forget_phrases(self) -> None:
-        """After a rollback: what was added in that transaction has no number any more."""
+    def forget(self) -> None:
+        """After a rollback: what is remembered of that transaction is not so."""
+        self._jobs.clear()
         self._phrases.clear()
 
     def admit(self, entries: Sequence[Entry]) -> Sequence[Entry | NameTaken]:
@@ -122,25 +134,23 @@ class Writing(Reading):
 
     def write(self, entry: Entry) -> None:
         """Replace the state of one edit."""
-        if not self._run("set_state", {"key": pack(entry.key), **state_row(entry)}).rowcount:
-            raise not_admitted(entry.key)
+        self._run("set_state", state_row(entry, self._job(entry.key)))
 
     def intend(self, entry: Entry) -> None:
         """Replace the state and add the attempt, or open it again."""
-        nonce = nonce_of(entry)
-        added = self._run(
-            "add_attempt", {"key": pack(entry.key), "nonce": pack(nonce), "at": micros(entry.at)}
-        ).rowcount
-        if not added:
-            self._send_again(nonce, entry)
+        nonce, job = nonce_of(entry), self._job(entry.key)
+        number = job.number(nonce)
+        if number:
+            self._change(job, number, resent(job.attempts[number - 1], entry))
+        else:
+            self._begin(job, Attempt(nonce, entry.key, entry.at))
         self.write(entry)
 
     def answer(self, answer: Answer, entry: Entry | None) -> None:
         """Fill in the outcome of an attempt, and replace the state when one is given."""
-        known = self._attempt(answer.nonce)
-        if known is None:
-            raise unknown_nonce(answer.nonce)
-        self._change(known, answered(known.value, answer, entry))
+        job = self._job_of_nonce(answer.nonce, entry)
+        number = job.number(answer.nonce)
+        self._change(job, number, answered(job.attempts[number - 1], answer, entry))
         if entry is not None:
             self.write(entry)
 
@@ -157,17 +167,18 @@ class Writing(Reading):
         )
 
     def _admit(self, entry: Entry) -> Entry | NameTaken:
-        if self._one("job_of_key", {"key": pack(entry.key)}) is not None:
+        if self._jobs.get(entry.key) or self._one("job_of_key", {"key": pack(entry.key)}):
             return cast("Entry", self.entry(entry.key))
         mark = target_mark(entry.target)
         holder = self._holder(entry.target, mark)
         if holder is not None:
             return NameTaken(entry.target, holder)
         cursor = self._run("add_job", job_row(entry, mark, self._phrase))
-        state = state_row(entry)
-        self._run("add_state", {"job": cursor.lastrowid, **state})
+        job = self._jobs.put(entry.key, KnownJob(cast("int", cursor.lastrowid), entry.target))
+        state = state_row(entry, job)
+        self._run("add_state", state)
         if any(state[column] is not None for column in state.keys() - _ADMITTED):
-            self.write(entry)
+            self._run("set_state", state)
         return entry
 
     def _holder(self, target: str, mark: int | None) -> str | None:
@@ -179,27 +190,53 @@ class Writing(Reading):
 
     def _phrase(self, value: str) -> int:
         """The number of a text, which is written unless it was used lately."""
-        number = self._phrases.pop(value, None)
+        number = self._phrases.get(value)
         if number is None:
             number = cast("int", self._run("add_phrase", {"value": text(value)}).lastrowid)
-        if len(value) <= _LONGEST_PHRASE:
-            self._phrases[value] = number
-        if len(self._phrases) > _PHRASES:
-            del self._phrases[next(iter(self._phrases))]
+            if len(value) <= _LONGEST_PHRASE:
+                self._phrases.put(value, number)
         return number
 
-    def _send_again(self, nonce: str, entry: Entry) -> None:
-        """Nothing was added: the nonce is known already, or the edit is not."""
-        known = self._attempt(nonce)
-        if known is None:
-            raise not_admitted(entry.key)
-        self._change(known, resent(known.value, entry))
+    def _job(self, key: str) -> KnownJob:
+        return self._jobs.get(key) or self._jobs.put(key, self._read_job(key))
 
-    def _attempt(self, nonce: str) -> KnownAttempt | None:
-        row = self._one("attempt_of_nonce", {"nonce": pack(nonce)})
-        return None if row is None else attempt_of(row)
+    def _read_job(self, key: str) -> KnownJob:
+        row = self._one("job_of_key", {"key": pack(key)})
+        if row is None:
+            raise not_admitted(key)
+        job, folder, name = row
+        return KnownJob(job, f"{untext(folder)}{untext(name)}", list(self.attempts(key)))
 
-    def _change(self, known: KnownAttempt, attempt: Attempt) -> None:
-        outcome = OUTCOMES.index(attempt.outcome)
-        task_id, detail = text(attempt.task_id), text(attempt.detail)
-        self._run("set_attempt", {"id": known.id, "outcome": outcome, "task_id": task_id, "detail": detail})
+    def _job_of_nonce(self, nonce: str, entry: Entry | None) -> KnownJob:
+        """Mostly the job of the entry that came with the answer."""
+        if entry is not None and (job := self._jobs.get(entry.key)) and job.number(nonce):
+            return job
+        key = self._key_of_nonce(nonce)
+        if key is None:
+            raise unknown_nonce(nonce)
+        return self._job(key)
+
+    def _key_of_nonce(self, nonce: str) -> str | None:
+        row = self._one("key_of_nonce", {"nonce": pack(nonce)})
+        return None if row is None else unpack(row[0])
+
+    def _begin(self, job: KnownJob, attempt: Attempt) -> None:
+        row = {
+            "id": job.attempt_id(len(job.attempts) + 1),
+            "nonce": pack(attempt.nonce),
+            "at": micros(attempt.at),
+            "outcome": OUTCOMES.index(attempt.outcome),
+        }
+        if not self._run("add_attempt", row).rowcount:
+            raise nonce_taken(attempt.nonce, attempt.key, f"{self._key_of_nonce(attempt.nonce)}")
+        job.attempts.append(attempt)
+
+    def _change(self, job: KnownJob, number: int, attempt: Attempt) -> None:
+        row = {
+            "id": job.attempt_id(number),
+            "outcome": OUTCOMES.index(attempt.outcome),
+            "task_id": text(attempt.task_id),
+            "detail": text(attempt.detail),
+        }
+        self._run("set_attempt", row)
+        job.attempts[number - 1] = attempt

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import attrs
-from hypothesis import settings, strategies as st
+from hypothesis import Phase, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from omniedit.errors import JournalError
@@ -153,4 +153,5 @@ async def everything(journal: Journal) -> object:
 
 
 TestSameAsInMemory = SameAsInMemory.TestCase
-TestSameAsInMemory.settings = settings(max_examples=40, stateful_step_count=25)
+# Without shrinking: a history this short can be read, and shortening it takes minutes.
+TestSameAsInMemory.settings = settings(max_examples=40, stateful_step_count=25, phases=[Phase.generate])

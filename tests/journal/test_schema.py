@@ -64,7 +64,7 @@ def test_query_is_valid_and_used(query: str, connection: sqlite3.Connection) -> 
         ("entry_of_nonce", "sqlite_autoindex_attempt_1 (nonce=?)"),
         ("jobs_of_target", "USING INDEX job_target (target_mark=?)"),
         ("attempts_of_key", "attempt USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
-        ("set_state", "state USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("key_of_nonce", "sqlite_autoindex_attempt_1 (nonce=?)"),
     ],
 )
 def test_rows_are_found_by_index(query: str, index: str, connection: sqlite3.Connection) -> None:

@@ -8,7 +8,12 @@ INSERT INTO meta (name, value) VALUES (:name, :value);
 SELECT * FROM entry LIMIT 1;
 
 -- name: job_of_key
-SELECT id FROM job WHERE key = :key;
+SELECT job.id, phrase.value, job.target_name
+FROM job JOIN phrase ON phrase.id = job.target_folder
+WHERE job.key = :key;
+
+-- name: key_of_nonce
+SELECT key FROM job WHERE id = (SELECT id / 1048576 FROM attempt WHERE nonce = :nonce);
 
 -- name: jobs_of_target
 SELECT job.key, phrase.value, job.target_name
@@ -32,49 +37,20 @@ INSERT INTO state (job, is_open, status, at) VALUES (:job, :is_open, :status, :a
 -- name: set_state
 UPDATE state SET
     is_open = :is_open, status = :status, at = :at, credits_reserved = :credits_reserved, credits_used = :credits_used,
-    -- What stands in the attempt or the job already is referred to, see the schema.
-    nonce = coalesce(
-        (SELECT id % 1048576 FROM attempt WHERE attempt.nonce = :nonce AND id / 1048576 = state.job), :nonce
-    ),
-    task_id = iif(
-        EXISTS (
-            SELECT 1 FROM attempt
-            WHERE attempt.nonce = :nonce AND id / 1048576 = state.job AND outcome = 1 AND attempt.task_id = :task_id
-        ),
-        0, :task_id
-    ),
-    submitted_at = :submitted_at, unfinished_at = :unfinished_at,
-    deadline = :deadline, renewals = :renewals, link = :link,
-    path = iif(
-        :path IS NOT NULL AND EXISTS (
-            SELECT 1 FROM job JOIN phrase ON phrase.id = job.target_folder
-            WHERE job.id = state.job AND job.target_name = :path_name AND phrase.value = :path_folder
-        ),
-        0, :path
-    ),
-    sha256 = :sha256, size = :size,
+    nonce = :nonce, task_id = :task_id, submitted_at = :submitted_at, unfinished_at = :unfinished_at,
+    deadline = :deadline, renewals = :renewals, link = :link, path = :path, sha256 = :sha256, size = :size,
     video_url = :video_url, callback_url = :callback_url, error_type = :error_type, error_code = :error_code,
     error_message = :error_message
-WHERE job = (SELECT id FROM job WHERE key = :key);
-
--- name: attempt_of_nonce
-SELECT attempt.id, job.key, attempt.nonce, attempt.at, attempt.outcome, attempt.task_id, attempt.detail
-FROM attempt JOIN job ON job.id = attempt.id / 1048576
-WHERE attempt.nonce = :nonce;
+WHERE job = :job;
 
 -- name: attempts_of_key
-SELECT attempt.id, job.key, attempt.nonce, attempt.at, attempt.outcome, attempt.task_id, attempt.detail
+SELECT job.key, attempt.nonce, attempt.at, attempt.outcome, attempt.task_id, attempt.detail
 FROM job JOIN attempt ON attempt.id BETWEEN job.id * 1048576 AND job.id * 1048576 + 1048575
 WHERE job.key = :key
 ORDER BY attempt.id;
 
 -- name: add_attempt
-INSERT INTO attempt (id, nonce, at, outcome)
-SELECT
-    coalesce((SELECT max(id) FROM attempt WHERE id < (job.id + 1) * 1048576 AND id > job.id * 1048576), job.id * 1048576) + 1,
-    :nonce, :at, 0
-FROM job WHERE key = :key
-ON CONFLICT (nonce) DO NOTHING;
+INSERT INTO attempt (id, nonce, at, outcome) VALUES (:id, :nonce, :at, :outcome) ON CONFLICT (nonce) DO NOTHING;
 
 -- name: set_attempt
 UPDATE attempt SET outcome = :outcome, task_id = :task_id, detail = :detail WHERE id = :id;
