@@ -126,6 +126,11 @@ class Follower:
         """Edits under way here."""
         return len(self._ends)
 
+    @property
+    def backlog(self) -> int:
+        """Edits here that wait to be submitted."""
+        return self._engine.backlog if self._engine is not None else 0
+
     async def __aenter__(self) -> Self:
         try:
             await self._client.opened(self._shared.claims)

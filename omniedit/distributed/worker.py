@@ -20,6 +20,7 @@ from typing import Self
 
 import attrs
 from pgqueuer import Queries, QueueManager
+from pgqueuer.types import QueueEntrypoint
 
 from omniedit.changes import Change
 from omniedit.core.naming import DEFAULT_TEMPLATE
@@ -42,7 +43,8 @@ HEARTBEAT = 20.0
 _LEASE_SHARE, _QUEUE_SHARE = 0.7, 0.8
 """Of the heartbeat: the lease must be over when PgQueuer hands the job to the next host, with time left to start."""
 _SWEEP_EVERY = 60.0  # seconds between two sweeps of one host
-_BATCH = 50  # jobs taken at once
+_BATCH = 20  # jobs taken at once
+_MOST_WAITING = 32  # edits that wait here to be submitted, before no more are taken: others may have room for them
 _LONG = 24 * 3600.0  # seconds that PgQueuer's connection is waited for: the journal gives up long before
 _PAGE = 1_000  # edits written in one transaction
 _POLL_WHEN_FULL = timedelta(seconds=0.25)  # between looks for room while others wait in the queue
@@ -149,6 +151,17 @@ async def _lost(journal: PostgresJournal) -> None:
     raise lease_lost()
 
 
+class _Manager(QueueManager):
+    """Takes no jobs while enough of them wait to be submitted: what is followed costs little, what waits is hoarded."""
+
+    follower: Follower | None = None
+
+    def entrypoints_below_capacity_limits(self) -> set[QueueEntrypoint]:
+        """PgQueuer asks this before each look into the queue."""
+        full = self.follower is not None and self.follower.backlog >= _MOST_WAITING
+        return set() if full else super().entrypoints_below_capacity_limits()
+
+
 class _Jobs:
     """PgQueuer at work in one shift: it takes jobs from `until` on, and gives back what is not done at the end."""
 
@@ -156,7 +169,8 @@ class _Jobs:
         self._worker = worker
         self._driver = LinkDriver(worker.dsn, patience=_LONG)
         self._sweeping = Link(worker.dsn, patience=worker.patience)
-        self._manager = QueueManager(Queries(self._driver))
+        self._manager = _Manager(Queries(self._driver))
+        self._manager.follower = follower
         self._manager.min_dequeue_poll_interval = _POLL_WHEN_FULL
         self._running: asyncio.Task[None] | None = None
         register(self._manager, follower)
