@@ -10,7 +10,7 @@ __all__ = ["COMMANDS", "cli"]
 
 COMMANDS = (
     *("demo", "edit", "batch", "status", "report", "check", "credits", "sandbox", "receive"),
-    *("errors", "doctor"),
+    *("worker", "enqueue", "errors", "doctor"),
 )
 """In the order in which `--help` shows them."""
 

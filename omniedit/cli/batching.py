@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Literal, NoReturn
 import attrs
 
 from omniedit.cli.exits import Exit, exit_of_summary
-from omniedit.cli.inputs import Input, read_input
+from omniedit.cli.inputs import Input, read_input, refuse_problems
 from omniedit.cli.manifest import ManifestError
 from omniedit.cli.options import Service
 from omniedit.cli.session import Stop, errors_said, open_client, run, say, say_error
 from omniedit.core.naming import check_template
 from omniedit.errors import ConfigurationError, JournalError, OmniEditError
+from omniedit.flow.client import Client
 
 if TYPE_CHECKING:
     from omniedit.cli.display import Display
-    from omniedit.flow.client import Client
 
 __all__ = ["BatchOptions", "run_batch"]
 
@@ -62,7 +62,7 @@ def run_batch(options: BatchOptions) -> NoReturn:
     with errors_said():
         check_template(options.name)
         edits = read_input(options.sources, options.prompt, options.name, on_bad_line)
-        _refuse(edits)
+        refuse_problems(edits)
         if options.report is not None:
             _check_report(options.report)
 
@@ -78,13 +78,6 @@ def run_batch(options: BatchOptions) -> NoReturn:
     run(work)
 
 
-def _refuse(edits: Input) -> None:
-    for problem in edits.problems:
-        say_error(problem)
-    if edits.problems:
-        raise ConfigurationError("the manifest is refused as a whole; nothing was sent", code="manifest")
-
-
 def _check_report(place: str) -> None:
     from omniedit.report.draft import check_target
 
@@ -97,6 +90,7 @@ async def _run(stop: Stop, options: BatchOptions, edits: Input) -> int:
 
     client = open_client(
         options.service,
+        Client,
         max_in_flight=options.max_in_flight,
         preflight=not options.no_preflight,
         overwrite=options.overwrite,

@@ -47,7 +47,7 @@ class Claims:
         if added.rowcount:
             return None
         found = self._database.execute("SELECT line, name FROM edit WHERE key = ?", (bytes.fromhex(key),)).fetchone()
-        return Claim(*found, made=False)
+        return Claim(found[0], found[1], made=False)
 
     def name(self, name: str, line: int, *, made: bool) -> Claim | None:
         """Claim a name, compared without case; the line that has it already."""

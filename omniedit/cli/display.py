@@ -20,7 +20,7 @@ from omniedit.codecs import encode_change, encode_summary
 from omniedit.flow.batch import BatchStatistics
 from omniedit.models import Status
 
-__all__ = ["Display", "JsonDisplay", "PlainDisplay", "open_display"]
+__all__ = ["Display", "JsonDisplay", "PlainDisplay", "open_display", "open_lines"]
 
 _log = logging.getLogger("omniedit")
 _EVERY = 15.0  # seconds between two lines with totals
@@ -40,6 +40,11 @@ class Display:
         self._logs = _Logs(self)
         stop.on_first = self._say_stopping
         stop.on_second = self.abandon
+
+    @property
+    def stopping(self) -> bool:
+        """Whether an early end was asked for."""
+        return self._stop.asked
 
     async def __aenter__(self) -> Self:
         _log.addHandler(self._logs)
@@ -135,7 +140,7 @@ class PlainDisplay(Display):
                 await self.lines.put(ended_line(change))
         elif self._every_status and change.status != change.previous:
             task = f"  {change.task_id}" if change.task_id else ""
-            await self.lines.put(f"{clean(change.status):<10} {clean(change.edit.source, 300)}{task}")
+            await self.lines.put(f"{clean(change.status):<11} {clean(change.edit.source, 300)}{task}")
 
     async def _say_totals(self) -> None:
         while True:
@@ -153,6 +158,8 @@ class _Logs(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show one record, whatever thread it comes from."""
+        if self._display.stopping and record.levelno < logging.ERROR:
+            return  # that everything ends early is what was asked for
         text = f"{record.levelname.lower()}: {clean(record.getMessage())}"
         self._loop.call_soon_threadsafe(self._display.tell, text)
 
@@ -167,3 +174,8 @@ def open_display(stop: Stop, *, as_json: bool, expected: int | None = None, ever
         if can_draw():
             return BarsDisplay(stop, expected)
     return PlainDisplay(stop, expected, every_status=every_status)
+
+
+def open_lines(stop: Stop, *, as_json: bool) -> Display:
+    """The display of a process that runs for days: lines, on a terminal too."""
+    return JsonDisplay(stop) if as_json else PlainDisplay(stop)

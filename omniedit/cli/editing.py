@@ -17,11 +17,11 @@ from omniedit.cli.session import Stop, open_client, run, say, say_error
 from omniedit.cli.words import Conclusion, amount, clean, clock_time, same_command
 from omniedit.core.naming import part_name, render, stem_of
 from omniedit.errors import InvalidEdit, JournalError, OmniEditError
+from omniedit.flow.client import Client
 from omniedit.models import Edit, Status
 
 if TYPE_CHECKING:
     from omniedit.cli.display import Display
-    from omniedit.flow.client import Client
     from omniedit.journal.sqlite import SqliteJournal
 
 __all__ = ["EditOptions", "run_edit"]
@@ -73,7 +73,7 @@ def run_edit(options: EditOptions) -> NoReturn:
 
         journal = SqliteJournal(memory)
         client = open_client(
-            options.service, journal=journal, preflight=not options.no_preflight, overwrite=options.overwrite
+            options.service, Client, journal=journal, preflight=not options.no_preflight, overwrite=options.overwrite
         )
         display = open_display(stop, as_json=options.as_json, expected=1, every_status=True)
         try:

@@ -19,7 +19,7 @@ from omniedit.errors import (
     TransportFailed,
 )
 
-__all__ = ["Exit", "exit_of_error", "exit_of_summary"]
+__all__ = ["Exit", "exit_of_error", "exit_of_kind", "exit_of_summary"]
 
 _PAUSING = (
     *(AccessDenied, AuthenticationFailed, BudgetExhausted, QuotaExhausted),
@@ -42,13 +42,14 @@ class Exit(IntEnum):
 
 def exit_of_error(error: OmniEditError) -> Exit:
     """The code for an error that ended a command."""
-    match error:
-        case _ if isinstance(error, _PAUSING):
-            return Exit.paused
-        case _ if isinstance(error, _NOTHING_SENT):
-            return Exit.usage
-        case _:
-            return Exit.some_not_saved
+    return exit_of_kind(type(error))
+
+
+def exit_of_kind(kind: type[OmniEditError]) -> Exit:
+    """The code for a class of errors."""
+    if issubclass(kind, _PAUSING):
+        return Exit.paused
+    return Exit.usage if issubclass(kind, _NOTHING_SENT) else Exit.some_not_saved
 
 
 def exit_of_summary(summary: Summary) -> Exit:

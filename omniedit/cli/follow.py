@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -29,17 +28,13 @@ class Run(Protocol[T_co]):
 
 
 async def follow(run: Run[T], display: Display) -> T:
-    """Show every change of a run; its result, or what it raises. Cancelled, it gives the run up gently."""
-    watching = asyncio.create_task(_watch(run, display))
-    try:
-        return await run
-    finally:
-        await asyncio.wait([watching])
+    """Show every change of a run; its result, or what it raises.
 
-
-async def _watch(run: Run[T], display: Display) -> None:
+    Cancelled, it leaves the run to its client, which books what is being paid for when it is closed.
+    """
     async for change in run:
         await display.show(change)
+    return await run
 
 
 async def tell_interrupted(display: Display, journal: Path) -> None:

@@ -10,12 +10,13 @@ from pathlib import Path
 import attrs
 
 from omniedit.cli.manifest import SUFFIXES, Manifest, ManifestError
+from omniedit.cli.session import say_error
 from omniedit.cli.stream import edits_from_stdin
 from omniedit.core.preflight import is_url
-from omniedit.errors import InvalidEdit
+from omniedit.errors import ConfigurationError, InvalidEdit
 from omniedit.models import Edit
 
-__all__ = ["Input", "expand", "read_input"]
+__all__ = ["Input", "expand", "read_input", "refuse_problems"]
 
 _CLIP = ".mp4"
 
@@ -25,6 +26,7 @@ class Input:
     """Edits to come."""
 
     edits: Iterable[Edit] | AsyncIterable[Edit]
+    """Asynchronous only when they come from standard input."""
     expected: int | None
     """How many, when that is known beforehand."""
     problems: tuple[ManifestError, ...] = ()
@@ -48,15 +50,28 @@ def read_input(
     manifests = [name for name in names if name == "-" or name.lower().endswith(SUFFIXES)]
     if not manifests:
         return _from_clips(names, prompt)
+    one = manifests[0]
     if len(names) > 1:
-        raise InvalidEdit(f"{manifests[0]} is a manifest", field="source", mend="give one manifest, or only clips")
+        raise InvalidEdit(f"{one} is a manifest", field="source", mend="give one manifest, or only clips")
     if prompt is not None:
         raise InvalidEdit("a manifest has its own prompts", field="prompt", mend="leave --prompt out")
-    if names[0] == "-":
+    if one == "-":
         return Input(edits_from_stdin(on_bad_line), None)
-    manifest = Manifest(Path(names[0]))
+    manifest = Manifest(Path(one))
     judged = manifest.judge(template)
     return Input(manifest.edits(), judged.edits, judged.problems)
+
+
+def refuse_problems(found: Input) -> None:
+    """Say what is wrong with a manifest.
+
+    Raises:
+        ConfigurationError: something is.
+    """
+    for problem in found.problems:
+        say_error(problem)
+    if found.problems:
+        raise ConfigurationError("the manifest is refused as a whole; nothing was sent", code="manifest")
 
 
 def _from_clips(names: tuple[str, ...], prompt: str | None) -> Input:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -141,7 +142,7 @@ def _read_csv(file: BinaryIO) -> Iterator[tuple[int, Edit | ManifestError]]:
         while (row := _next_row(rows, lines)) is not None:
             line, cells = row
             if cells:
-                yield line, _attempt(lambda line=line, cells=cells: _edit_of_cells(line, columns, cells))
+                yield line, _attempt(partial(_edit_of_cells, line, columns, cells))
     except ManifestError as error:
         yield error.line, error
     except csv.Error as error:
@@ -211,7 +212,7 @@ def _read_json(file: BinaryIO) -> Iterator[tuple[int, Edit | ManifestError]]:
     try:
         for line, text in _bounded_lines(file):
             if text.strip():
-                yield line, _attempt(lambda line=line, text=text: read_json_line(line, text))
+                yield line, _attempt(partial(read_json_line, line, text))
     except ManifestError as error:
         yield error.line, error
 

@@ -9,7 +9,15 @@ from typing import NamedTuple, TypeVar
 
 import click
 
-__all__ = ["BYTES", "Service", "json_option", "preflight_option", "service_options", "uncertain_option"]
+__all__ = [
+    "Service",
+    "dsn_option",
+    "json_option",
+    "preflight_option",
+    "read_bytes",
+    "service_options",
+    "uncertain_option",
+]
 
 T = TypeVar("T")
 
@@ -38,6 +46,13 @@ def service_options(function: Callable[..., T]) -> Callable[..., T]:
     return gathered
 
 
+dsn_option = click.option(
+    "--dsn",
+    metavar="URL",
+    required=True,
+    envvar="OMNIEDIT_DSN",
+    help="PostgreSQL of journal and queue (OMNIEDIT_DSN, where a password is better kept).",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line on standard output.")
 preflight_option = click.option("--no-preflight", is_flag=True, help="Submit clips without looking at them first.")
 uncertain_option = click.option(
@@ -52,17 +67,10 @@ uncertain_option = click.option(
 _UNITS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
 
 
-class _Bytes(click.ParamType):
+def read_bytes(text: str) -> float:
     """A number of bytes: `500000`, `500k`, `5M`, `1.5G`, in powers of 1000."""
-
-    name = "bytes"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]?)b?(?:/s)?", str(value).strip().lower())
-        amount = float(found[1]) * _UNITS[found[2]] if found else 0.0
-        if not amount:
-            self.fail(f"{value!r} is no number of bytes; write 500k or 5M", param, ctx)
-        return amount
-
-
-BYTES = _Bytes()
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]?)b?(?:/s)?", text.strip().lower())
+    size = float(found[1]) * _UNITS[found[2]] if found else 0.0
+    if not size:
+        raise click.BadParameter(f"{text!r} is no number of bytes; write 500k or 5M")
+    return size

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import attrs
 
 from omniedit import errors
-from omniedit.cli.exits import exit_of_error
+from omniedit.cli.exits import exit_of_kind
 from omniedit.cli.manifest import ManifestError
 from omniedit.errors import OmniEditError
 
-__all__ = ["CODES", "Remedy", "remedies"]
+__all__ = ["CODES", "Remedy", "mend_of", "remedies"]
 
 _MENDS = {
     "OmniEditError": "catch it to catch everything that this library raises",
@@ -76,8 +76,12 @@ class Remedy:
 
 def remedies() -> Iterator[Remedy]:
     """Every class of errors, in the order of the tree."""
-    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, OmniEditError)]
-    for kind in (*kinds, ManifestError):
+    for name, mend in _MENDS.items():
+        kind: type[OmniEditError] = getattr(errors, name, ManifestError)
         meaning = (kind.__doc__ or "").strip().partition("\n")[0]
-        blank = kind.__new__(kind)
-        yield Remedy(kind.__name__, kind.default_code, exit_of_error(blank), meaning, _MENDS[kind.__name__])
+        yield Remedy(name, kind.default_code, exit_of_kind(kind), meaning, mend)
+
+
+def mend_of(error: OmniEditError) -> str:
+    """What to do about one error: its own words, else what its code or its class is worth."""
+    return error.mend or CODES.get(error.code) or _MENDS.get(type(error).__name__, "")

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypedDict, Unpack
+from typing import TYPE_CHECKING, NoReturn, TypedDict, TypeVar, Unpack
 
 import click
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Stop", "errors_said", "open_client", "read_key", "run", "say", "say_error"]
 
+C = TypeVar("C", bound="Client")
 _LONGEST_KEY = 4096  # bytes
 
 
@@ -131,15 +132,13 @@ class ClientOptions(TypedDict, total=False):
     callback_base: str | None
 
 
-def open_client(service: Service, **options: Unpack[ClientOptions]) -> Client:
+def open_client(service: Service, kind: type[C], **options: Unpack[ClientOptions]) -> C:
     """A client for the service that the user named.
 
     Raises:
         ConfigurationError: no key, or an address that cannot be one.
     """
-    from omniedit.flow.client import Client
-
-    return Client(read_key(service.key_file), base_url=service.base_url, files_url=service.files_url, **options)
+    return kind(read_key(service.key_file), base_url=service.base_url, files_url=service.files_url, **options)
 
 
 def read_key(key_file: str | None) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,10 +70,8 @@ async def show_demo(stop: Stop, *, folder: Path, as_json: bool) -> int:
     Raises:
         ConfigurationError: PyAV is missing, or the folder cannot be used.
     """
-    try:
-        import av  # noqa: F401 - what follows needs it, and says less clearly so
-    except ImportError:
-        raise ConfigurationError("the demo needs PyAV", mend='pip install "omniedit[demo]"') from None
+    if find_spec("av") is None:
+        raise ConfigurationError("the demo needs PyAV", mend='pip install "omniedit[demo]"')
     places = _Places(folder)
     await asyncio.to_thread(_prepare, places)
     display = open_display(stop, as_json=as_json, expected=len(_WISHES))

@@ -33,7 +33,7 @@ __all__ = ["BarsDisplay", "can_draw"]
 _EVERY = 0.15  # seconds between two pictures
 _MOST_ROWS = 12
 _OTHER_LINES = 6  # the bar over all, totals, and room to breathe
-_WITH_BARS, _WITH_BYTES, _WITH_PROMPT = 60, 80, 110  # columns from which on these are shown
+_WITH_BARS, _WITH_TABLE, _WITH_BYTES, _WITH_PROMPT = 60, 70, 80, 110  # columns from which on these are shown
 _BAR = 16
 _STYLES = {
     Status.uploading: "cyan",
@@ -103,7 +103,10 @@ class BarsDisplay(Display):
             self._console.print(Text(text))
 
     def conclude(self, conclusion: Conclusion) -> None:
-        """The summary, with a table of what failed."""
+        """The summary, with a table of what failed where there is room for one."""
+        if self._console.width < _WITH_TABLE:
+            super().conclude(conclusion)
+            return
         self._console.print(Text(conclusion.headline, style="bold"))
         if conclusion.groups:
             self._console.print(_failures(conclusion))
@@ -136,14 +139,16 @@ class BarsDisplay(Display):
 
 
 def _picture(frame: Frame, width: int) -> Group:
-    parts: list[Table | Text | ProgressBar] = []
+    parts: list[Table | Text] = []
     if frame.rows:
         parts.append(_table(frame.rows, width))
     if frame.hidden:
         parts.append(Text(f"… and {frame.hidden:,} more", style="dim"))
     totals = frame.totals
     if totals.expected:
-        parts.append(ProgressBar(total=totals.expected, completed=totals.ended, width=width - 1))
+        over_all = Table.grid(expand=True)
+        over_all.add_row(ProgressBar(total=totals.expected, completed=totals.ended))
+        parts.append(over_all)
     parts.append(Text(" · ".join(totals.parts()), style="bold"))
     return Group(*parts)
 
@@ -181,10 +186,11 @@ def _base_of(source: str) -> str:
 
 
 def _failures(conclusion: Conclusion) -> Table:
-    table = Table(Column("edits", justify="right"), "status", "code", "what to do", pad_edge=False)
+    columns = (Column("edits", justify="right"), Column("why", overflow="fold"), Column("what to do", overflow="fold"))
+    table = Table(*columns, box=None, header_style="dim", padding=(0, 1, 1, 1))
     for group in conclusion.groups:
         told = Text(group.mend)
         for example in group.examples:
             told.append(f"\n{example}", style="dim")
-        table.add_row(f"{group.count:,}", Text(group.status), Text(group.code), told)
+        table.add_row(f"{group.count:,}", Text(f"{group.status}\n{group.code}"), told)
     return table

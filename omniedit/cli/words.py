@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 from omniedit.changes import Change, Summary
+from omniedit.cli.remedies import mend_of
 from omniedit.models import Status
 
 __all__ = [
@@ -73,15 +74,18 @@ def same_command() -> str:
 
 def ended_line(change: Change) -> str:
     """What a log shows of an edit that has ended."""
-    source = clean(change.edit.source, 300)
     if change.status == Status.saved:
         cost = f"  ({amount(change.credits)} credits)" if change.credits is not None else ""
-        return f"saved      {source} -> {clean(str(change.path))}{cost}"
-    return f"{change.status:<10} {source}: {_reason(change)}"
+        return f"saved       {clean(change.edit.source, 300)} -> {clean(str(change.path))}{cost}"
+    return f"{clean(change.status):<11} {_with_source(change, str(change.error or 'no reason is known'))}"
 
 
-def _reason(change: Change) -> str:
-    return clean(str(change.error)) if change.error is not None else "no reason is known"
+def _with_source(change: Change, message: str) -> str:
+    """A message, and which clip it is about, once."""
+    source, name = change.edit.source, change.edit.name
+    if message.startswith(source):
+        return clean(message, 800)
+    return clean(f"{source[:300]}{f' ({name})' if name else ''}: {message}", 800)
 
 
 @attrs.define
@@ -100,12 +104,12 @@ def group_failures(failures: Iterable[Change]) -> list[Group]:
     groups: dict[tuple[str, str], Group] = {}
     for change in failures:
         code = change.error.code if change.error else ""
-        mend = (change.error.mend if change.error else None) or ""
+        mend = mend_of(change.error) if change.error else ""
         group = groups.setdefault((change.status, code), Group(change.status, clean(code, 60), clean(mend, 400)))
         group.count += 1
-        if len(group.examples) < _EXAMPLES:
-            message = change.error.message if change.error else ""
-            group.examples.append(f"{clean(change.edit.source, 200)}: {clean(message, 400)}")
+        example = _with_source(change, change.error.message if change.error else "")
+        if len(group.examples) < _EXAMPLES and example not in group.examples:
+            group.examples.append(example)
     return sorted(groups.values(), key=lambda group: -group.count)
 
 
@@ -141,4 +145,4 @@ def _hints(summary: Summary, again: str) -> Iterable[str]:
     if uncertain := summary.counts.get(Status.uncertain, 0):
         yield f"{uncertain:,} uncertain: nobody knows whether they were accepted. {_REPLAY}."
     if not summary.ok:
-        yield f"To go on: {clean(again)}"
+        yield f"The same command goes on, and skips what is saved: {clean(again)}"

@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 from omniedit.cli.options import (
-    BYTES,
     json_option,
     preflight_option,
+    read_bytes,
     service_options,
     uncertain_option,
 )
@@ -38,7 +38,7 @@ __all__ = ["command"]
 @click.option("--report", metavar="FILE", help="Write a before-and-after sheet at the end.")
 @preflight_option
 @click.option("--overwrite", is_flag=True, help="Replace results that exist.")
-@click.option("--limit-rate", metavar="BYTES", type=BYTES, help="Bytes a second over all downloads: 500k, 5M.")
+@click.option("--limit-rate", metavar="BYTES", type=read_bytes, help="Bytes a second over all downloads: 500k, 5M.")
 @click.option("--callback-base", metavar="URL", help="Public https address of a callback receiver.")
 @json_option
 @service_options

@@ -26,8 +26,9 @@ async def _credits(service: Service, *, as_json: bool) -> int:
 
     from omniedit.cli.session import open_client
     from omniedit.cli.words import amount
+    from omniedit.flow.client import Client
 
-    async with open_client(service) as client:
+    async with open_client(service, Client) as client:
         balance = await client.credits()
     if as_json:
         click.echo(json.dumps(attrs.asdict(balance)))
