@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import attrs
 
@@ -42,9 +43,8 @@ class Broken(OmniEditError):
     """The bytes are not what the format says. It never leaves this room: the walk turns it into a reason."""
 
 
-@attrs.frozen
-class Box:
-    """One box inside some bytes; `start` and `end` bound its payload."""
+class Box(NamedTuple):
+    """One box inside some bytes; `start` and `end` bound its payload. Many are made: a tuple is the cheapest value."""
 
     kind: bytes
     start: int
@@ -118,7 +118,10 @@ def boxes(data: bytes, start: int, end: int) -> Iterator[Box]:
     for _ in range(MOST_BOXES):
         if end - start < 8:
             return
-        kind, size, length = header(data, start)
+        size, kind = _HEAD.unpack_from(data, start)
+        length = 8
+        if size < 8:
+            kind, size, length = header(data, start)
         stop = end if size == 0 else start + size
         if stop > end:
             raise Broken(f"box {_show(kind)} reaches beyond the box that holds it")
@@ -349,6 +352,7 @@ def _u64(data: bytes, at: int) -> int:
 
 
 _U32 = struct.Struct(">I")
+_HEAD = struct.Struct(">I4s")
 
 
 def _show(kind: bytes) -> str:

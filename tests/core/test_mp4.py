@@ -455,6 +455,13 @@ def test_boxes_behind_a_front_moov_are_checked_when_they_are_at_hand() -> None:
     assert walked(data).facts.duration == 2.0
 
 
+@pytest.mark.parametrize("last", [wide_box(b"free", bytes(5)), struct.pack(">I4s", 0, b"free") + bytes(5)])
+def test_every_way_to_write_a_size_is_read_inside_boxes_too(last: bytes) -> None:
+    """64-bit, and "to the end of the box that holds it"."""
+    assert walked(clip(box(b"moov", mvhd(), track(), last))).facts.duration == 2.0
+    assert "claims to be 4 bytes" in walked(clip(box(b"moov", struct.pack(">I4s", 4, b"free")))).reason
+
+
 def mutations() -> Iterator[bytes]:
     """Files of every kind for the fuzzer to spoil."""
     yield PLAIN
