@@ -50,7 +50,9 @@ class MemoryJournal:
             raise already_open()
         if self._origin not in {None, origin}:
             raise JournalError(
-                f"this journal belongs to {self._origin}, not to {origin}", mend="use another journal for this service"
+                f"this journal belongs to {self._origin}, not to {origin}",
+                mend="use another journal for this service",
+                code="other_origin",
             )
         self._origin, self._is_open = origin, True
 
