@@ -15,7 +15,7 @@ from omniedit.testing import BackgroundSandbox, Settings, sample_clip
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
     page
-    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))
+    for page in (ROOT / "README.md", ROOT / "README.ja.md", *(ROOT / "docs").glob("*.md"))
     if "```python" in page.read_text(encoding="utf-8")
 )
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
