@@ -62,8 +62,8 @@ def check_edit(edit: Edit, *, local_service: bool = False) -> tuple[InvalidEdit,
 
     Args:
         edit: what the user wrote.
-        local_service: the service itself is on this machine or network (the sandbox), so that sources and callbacks
-            on loopback and private addresses, and callbacks over http, are fine.
+        local_service: the service itself is on this machine or network (the sandbox), so that sources on loopback and
+            private addresses, and callbacks to this machine, over http too, are fine.
     """
     return tuple(_wrongs(edit, local_service=local_service))
 
@@ -165,9 +165,12 @@ def _wrong_callback(callback: object, *, local_service: bool) -> Iterator[Invali
     if url is None or not url.hostname or _CONTROL.search(callback):
         yield _callback("callback_url is no URL", "give an https URL, or leave it out")
         return
-    if url.scheme != "https" and not (local_service and url.scheme == "http"):
+    reach = reach_of_host(url.hostname)
+    if local_service and reach is Reach.loopback and url.scheme in {"http", "https"}:
+        return  # a sandbox beside a receiver: nothing leaves this machine
+    if url.scheme != "https":
         yield _callback(f"callback_url has the scheme {url.scheme[:20]!r}", "the service calls https only")
-    if reach_of_host(url.hostname) not in {None, Reach.public} and not local_service:
+    if reach not in {None, Reach.public}:
         yield _callback(f"callback_url is on {url.hostname}, which is private", "give a public address")
 
 

@@ -130,6 +130,8 @@ def test_beside_a_local_service_local_addresses_are_fine() -> None:
     assert check_edit(edit, local_service=True) == ()
     refuse_edit(edit, local_service=True)
     assert check_edit(made(callback_url="ftp://localhost/x"), local_service=True)
+    assert check_edit(made(callback_url="http://example.com/x"), local_service=True)
+    assert check_edit(made(callback_url="https://192.168.1.4/x"), local_service=True)
 
 
 @pytest.mark.parametrize("duration", [None, 0.5, 10.0, 10.005, 10.1])
