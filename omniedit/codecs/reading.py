@@ -38,6 +38,7 @@ __all__ = [
     "decode_task_id",
     "decode_tasks",
     "decode_upload",
+    "strict_json",
 ]
 
 _T = TypeVar("_T")
@@ -45,10 +46,10 @@ _T = TypeVar("_T")
 _LONGEST_ID = 256  # characters; the documented ids have about 32
 
 
-def _strict(body: bytes) -> object:
+def strict_json(body: bytes) -> object:
     """JSON as RFC 8259 has it, and as the faster parser reads it: UTF-8, finite numbers, whole characters."""
     text = body.decode()
-    value: object = json.loads(text, parse_constant=_no_number, parse_float=_finite)
+    value: object = json.loads(text, parse_constant=_no_number, parse_float=_finite, parse_int=_whole)
     if "\\u" in text:
         json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair could be written nowhere
     return value
@@ -56,6 +57,11 @@ def _strict(body: bytes) -> object:
 
 def _no_number(text: str) -> Never:
     raise ValueError(f"{text} is no number of JSON")
+
+
+def _whole(text: str) -> int:
+    _finite(text)  # what no float can hold, no field of ours can
+    return int(text)
 
 
 def _finite(text: str) -> float:
@@ -69,7 +75,7 @@ try:  # the `fast` extra
 
     _loads = orjson.loads
 except ImportError:
-    _loads = _strict
+    _loads = strict_json
 
 
 @attrs.frozen
