@@ -2,8 +2,8 @@
 
     python benchmarks/preflight.py [--runs 7] [--json benchmarks/results/preflight.json]
 
-Needs av and pymp4 installed. Contenders run in turn within each round; figures are medians over the rounds, in
-microseconds for one local file (warm, as a batch over a folder finds it).
+Needs av and pymp4 installed. Contenders run in turn within each round; figures are microseconds of CPU for one local
+file (warm, as a batch over a folder finds it), medians over the rounds, so that a busy machine disturbs them little.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main() -> None:
         clips = {layout: sample_clip(Path(folder) / f"{layout}.mp4", 10.0, layout=layout) for layout in LAYOUTS}
         results = {
             "machine": {"python": platform.python_version(), "cores": os.cpu_count(), "load": os.getloadavg()[0]},
-            "local_us": {layout: local(path, options.runs) for layout, path in clips.items()},
+            "local_cpu_us": {layout: local(path, options.runs) for layout, path in clips.items()},
             "remote": asyncio.run(remote(clips)),
         }
     text = json.dumps(results, indent=2)
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def local(path: Path, runs: int) -> dict[str, float]:
-    """Microseconds for one look at a local file."""
+    """Microseconds of CPU for one look at a local file."""
     contenders: dict[str, Callable[[Path], object]] = {"omniedit": probe_path, "PyAV": with_pyav, "pymp4": with_pymp4}
     times: dict[str, list[float]] = {name: [] for name in (*contenders, "omniedit, awaited")}
     for _ in range(runs):
@@ -65,21 +65,21 @@ def local(path: Path, runs: int) -> dict[str, float]:
 
 
 def timed(look: Callable[[Path], object], path: Path, repeats: int) -> float:
-    """Microseconds a call."""
+    """Microseconds of CPU a call."""
     look(path)
-    began = time.perf_counter()
+    began = time.process_time()
     for _ in range(repeats):
         look(path)
-    return (time.perf_counter() - began) / repeats * 1e6
+    return (time.process_time() - began) / repeats * 1e6
 
 
 async def awaited(path: Path) -> float:
-    """Microseconds a call through the event loop and its thread."""
+    """Microseconds of CPU a call through the event loop and its thread."""
     await probe_file(path)
-    began = time.perf_counter()
+    began = time.process_time()
     for _ in range(REPEATS):
         await probe_file(path)
-    return (time.perf_counter() - began) / REPEATS * 1e6
+    return (time.process_time() - began) / REPEATS * 1e6
 
 
 def with_pyav(path: Path) -> tuple[float, int]:

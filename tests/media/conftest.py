@@ -147,7 +147,7 @@ async def stop(server: asyncio.Server) -> None:
 
 @pytest_asyncio.fixture
 async def serve() -> AsyncIterator[Serve]:
-    """Start hosts: `host = await serve([content, ...], Act(...), ...)`."""
+    """What starts hosts: give it the contents, then how the first requests are answered."""
     servers: list[asyncio.Server] = []
 
     async def begin(contents: Sequence[bytes], *script: Act) -> Host:
