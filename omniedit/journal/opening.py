@@ -13,18 +13,25 @@ __all__ = ["open_journal"]
 
 
 def open_journal(journal: str | os.PathLike[str] | Journal | None) -> Journal:
-    """The store for a path (SQLite), for None (memory only), or the journal itself; still to be opened.
+    """The store for a path (SQLite), for `postgresql://...`, for None (memory only), or the journal itself.
+
+    It is still to be opened.
 
     Raises:
-        ConfigurationError: the text is an address of a kind of store that does not exist.
+        ConfigurationError: the text is an address of a kind of store that does not exist, or its driver is missing.
     """
     match journal:
         case None:
             return MemoryJournal()
+        case str() if journal.startswith(("postgresql://", "postgres://")):
+            from omniedit.journal.postgres import PostgresJournal
+
+            return PostgresJournal(journal)
         case str() if "://" in journal:
             scheme = journal.partition("://")[0]
             raise ConfigurationError(
-                f"there is no journal for addresses that begin with {scheme}://", mend="give a path"
+                f"there is no journal for addresses that begin with {scheme}://",
+                mend="give a path, or postgresql://...",
             )
         case str() | os.PathLike():
             return SqliteJournal(journal)

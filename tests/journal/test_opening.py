@@ -27,6 +27,12 @@ def test_nothing_is_memory_and_a_journal_is_itself() -> None:
     assert open_journal(journal) is journal
 
 
+def test_an_address_of_postgresql_is_a_shared_journal() -> None:
+    """Its password is not shown."""
+    journal = open_journal("postgresql://me:s3cr3t@db.example.com/edits")
+    assert repr(journal) == "PostgresJournal('postgresql://db.example.com/edits')"
+
+
 def test_unknown_address_is_refused() -> None:
     """It is no path, and no file of that name is made."""
     with pytest.raises(ConfigurationError, match="mysql://"):
