@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import NoReturn
 from urllib.parse import urlencode, urlsplit
 
@@ -57,7 +58,6 @@ MOST_IDS = 50
 """Task ids of one bulk look (relied on by the service's own clients, not on its public pages)."""
 _JSON: Mapping[str, str] = {"Content-Type": "application/json"}
 _NO_HEADERS: Mapping[str, str] = {}
-_LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 _SUCCESS = range(200, 300)
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 
@@ -88,20 +88,27 @@ def normalize_origin(url: str, *, name: str) -> str:
     Raises:
         ConfigurationError: not an https URL (http only on this machine), or with user, query or fragment.
     """
-    parts = urlsplit(url.strip())
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(url.strip())
+        known = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        raise ConfigurationError(f"{name} is no http(s) URL", mend=f"such as {API_URL}") from None
+    if "@" in parts.netloc or parts.query or parts.fragment:  # said first, and without the address: it holds a secret
+        raise ConfigurationError(f"{name} must hold neither user, query nor fragment", mend=f"such as {API_URL}")
+    if not known:
         raise ConfigurationError(f"{name} is no http(s) URL: {url!r}", mend=f"such as {API_URL}")
     if parts.scheme == "http" and not is_loopback(url):
         raise ConfigurationError(f"{name} would send the key in the clear: {url!r}", mend="use https")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ConfigurationError(f"{name} must hold neither user, query nor fragment", mend=f"such as {API_URL}")
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
 def is_loopback(url: str) -> bool:
-    """Whether a URL names this machine by one of its usual names."""
-    host = urlsplit(url).hostname or ""
-    return host in _LOCAL_HOSTS or host.startswith("127.")
+    """Whether a URL names this machine: `localhost` or a loopback address, never a name that only looks like one."""
+    try:
+        host = urlsplit(url.strip()).hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 # --- requests -------------------------------------------------------------------------------------------------------
