@@ -8,8 +8,7 @@ from pathlib import Path
 
 import attrs
 
-from omniedit.changes import Change
-from omniedit.cli.words import Group, group_failures
+from omniedit.cli.words import Group, Groups
 from omniedit.core.lifecycle import standing
 from omniedit.journal.base import JournalReader
 from omniedit.journal.sqlite import SqliteReader
@@ -50,7 +49,7 @@ async def survey(path: Path) -> Survey:
             counts.statuses,
             counts.credits_reserved,
             counts.credits_used,
-            failures=tuple(await _failures(reader)),
+            failures=await _failures(reader),
             uncertain=tuple(await _first(reader, Status.uncertain)),
             near=tuple(await _near(reader, datetime.now(UTC))),
         )
@@ -58,20 +57,11 @@ async def survey(path: Path) -> Survey:
         await reader.close()
 
 
-async def _failures(reader: JournalReader) -> list[Group]:
-    groups: dict[tuple[str, str], Group] = {}
-    now = datetime.now(UTC)
+async def _failures(reader: JournalReader) -> tuple[Group, ...]:
+    groups, now = Groups(), datetime.now(UTC)
     async for entry in reader.entries(statuses=_BAD_ENDS):
-        _add(groups, standing(entry, now))
-    return sorted(groups.values(), key=lambda group: -group.count)
-
-
-def _add(groups: dict[tuple[str, str], Group], change: Change) -> None:
-    (fresh,) = group_failures([change])
-    known = groups.setdefault((fresh.status, fresh.code), fresh)
-    if known is not fresh:
-        known.count += 1
-        known.examples = (known.examples + fresh.examples)[:3]
+        groups.add(standing(entry, now))
+    return groups.ranked()
 
 
 async def _first(reader: JournalReader, status: Status) -> list[Entry]:

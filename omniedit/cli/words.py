@@ -16,6 +16,7 @@ from omniedit.models import Status
 __all__ = [
     "Conclusion",
     "Group",
+    "Groups",
     "amount",
     "clean",
     "clock_time",
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 _EXAMPLES = 3
+_MOST_GROUPS = 30
 _CONTROL = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _JOINERS = {"\u200c", "\u200d"}  # some scripts and many emoji are written with them
 _REPLAY = "look into the account's task list; --on-uncertain replay repeats the request with the same Idempotency-Key"
@@ -99,18 +101,35 @@ class Group:
     examples: list[str] = attrs.field(factory=list[str])
 
 
-def group_failures(failures: Iterable[Change]) -> list[Group]:
-    """Failures by status and code, the most frequent first."""
-    groups: dict[tuple[str, str], Group] = {}
-    for change in failures:
-        code = change.error.code if change.error else ""
-        mend = mend_of(change.error) if change.error else ""
-        group = groups.setdefault((change.status, code), Group(change.status, clean(code, 60), clean(mend, 400)))
+class Groups:
+    """Sorts failures by status, code and mend. However many come, few groups are kept."""
+
+    def __init__(self) -> None:
+        self._groups: dict[tuple[str, str, str], Group] = {}
+
+    def add(self, failure: Change) -> None:
+        """Take one in."""
+        error = failure.error
+        code, mend = (clean(error.code, 60), clean(mend_of(error), 400)) if error else ("", "")
+        if len(self._groups) >= _MOST_GROUPS and (failure.status, code, mend) not in self._groups:
+            code, mend = "other", "see: omniedit errors"
+        group = self._groups.setdefault((failure.status, code, mend), Group(failure.status, code, mend))
         group.count += 1
-        example = _with_source(change, change.error.message if change.error else "")
+        example = _with_source(failure, error.message if error else "")
         if len(group.examples) < _EXAMPLES and example not in group.examples:
             group.examples.append(example)
-    return sorted(groups.values(), key=lambda group: -group.count)
+
+    def ranked(self) -> tuple[Group, ...]:
+        """The most frequent first."""
+        return tuple(sorted(self._groups.values(), key=lambda group: -group.count))
+
+
+def group_failures(failures: Iterable[Change]) -> tuple[Group, ...]:
+    """All of them, sorted."""
+    groups = Groups()
+    for failure in failures:
+        groups.add(failure)
+    return groups.ranked()
 
 
 @attrs.frozen
@@ -134,7 +153,7 @@ def conclude(summary: Summary, again: str) -> Conclusion:
         parts.append(f"{amount(summary.credits_reserved)} credits reserved")
     if summary.credits_used:
         parts.append(f"{amount(summary.credits_used)} used")
-    return Conclusion(", ".join(parts) + ".", tuple(group_failures(summary.failures)), tuple(_hints(summary, again)))
+    return Conclusion(", ".join(parts) + ".", group_failures(summary.failures), tuple(_hints(summary, again)))
 
 
 def _hints(summary: Summary, again: str) -> Iterable[str]:

@@ -50,7 +50,12 @@ class Command:
     def __call__(self, *arguments: str | Path, stdin: bytes = b"", **environment: str) -> Done:
         """Run it to its end."""
         process = self.start(*arguments, **environment)
-        out, err = process.communicate(stdin, timeout=PATIENCE)
+        try:
+            out, err = process.communicate(stdin, timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise
         return Done(process.returncode, out.decode(), err.decode())
 
     def start(self, *arguments: str | Path, **environment: str) -> subprocess.Popen[bytes]:
@@ -67,12 +72,18 @@ class Command:
         )
 
 
-def until(holds: Callable[[], bool]) -> None:
+def wait_until(holds: Callable[[], bool]) -> None:
     """Wait until something holds."""
     deadline = time.monotonic() + PATIENCE
     while not holds():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], bool]], None]:
+    """Waits until something holds."""
+    return wait_until
 
 
 @pytest.fixture(scope="session")

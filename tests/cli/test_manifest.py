@@ -32,7 +32,13 @@ def problem(folder: Path, text: str | bytes, name: str = "m.csv", template: str 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["unix", "windows"])
 def test_csv_gives_edits_in_order(tmp_path: Path, mark: str, newline: str) -> None:
     """Quotes, commas, line ends inside a cell, empty lines, other languages."""
-    lines = ["Source,prompt,name,variant", 'a.mp4,"snow, gently",snow.mp4,', "", "b.mp4,雪を降らせて,,2", 'c.mp4,"x\ny",,']
+    lines = [
+        "Source,prompt,name,variant",
+        'a.mp4,"snow, gently",snow.mp4,',
+        "",
+        "b.mp4,雪を降らせて,,2",
+        'c.mp4,"x\ny",,',
+    ]
     manifest = written(tmp_path, mark + newline.join(lines))
     assert manifest.judge().problems == ()
     assert list(manifest.edits()) == [
@@ -44,7 +50,10 @@ def test_csv_gives_edits_in_order(tmp_path: Path, mark: str, newline: str) -> No
 
 def test_json_lines_give_edits_in_order(tmp_path: Path) -> None:
     """Optional keys, null for none, empty lines, a byte order mark."""
-    rows: list[dict[str, object]] = [{"source": "a.mp4", "prompt": "雪", "name": None}, {"source": "b", "prompt": "y", "variant": 3}]
+    rows: list[dict[str, object]] = [
+        {"source": "a.mp4", "prompt": "雪", "name": None},
+        {"source": "b", "prompt": "y", "variant": 3},
+    ]
     text = "\ufeff" + "\n\n".join(json.dumps(row) for row in rows)
     manifest = written(tmp_path, text, "m.jsonl")
     assert manifest.judge().edits == 2
