@@ -18,7 +18,7 @@ import attrs
 from omniedit.changes import Change
 from omniedit.core.lifecycle import move
 from omniedit.core.money import Budget
-from omniedit.errors import InvalidEdit, JournalError, OmniEditError
+from omniedit.errors import InvalidEdit, JournalBusy, JournalError, OmniEditError
 from omniedit.flow.admission import Admission, Placing
 from omniedit.flow.client import Client
 from omniedit.flow.engine import Engine
@@ -193,6 +193,8 @@ class Follower:
         try:
             await self._admission.take(await self._settled(entry))
         except OmniEditError as error:
+            if isinstance(error, JournalError) and not isinstance(error, JournalBusy):
+                self.stop(error)
             await self._let_go(key)
             raise self._unfinished(error) from error
 

@@ -76,7 +76,8 @@ async def _migrate(connection: Connection[Record]) -> None:
 
 async def _version(connection: Connection[Record]) -> int:
     """The schema version; 0 where there is none."""
-    if await connection.fetchval("SELECT to_regclass('omniedit.meta')") is None:
+    # Not `to_regclass`: it may remember from before the lock that there was no such schema.
+    if not await connection.fetchval(_SQL["has_meta"]):
         return 0
     return int(await connection.fetchval(_SQL["get_meta"], "schema") or 0)
 

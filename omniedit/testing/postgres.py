@@ -13,7 +13,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -96,7 +96,7 @@ class PostgresServer:
         self._run("pg_ctl", "stop", "--wait", "--pgdata", self._data, "--mode", mode)
 
     @contextmanager
-    def stopped(self, mode: str = "immediate") -> Iterator[None]:
+    def stopped(self, mode: str = "immediate") -> Generator[None]:
         """Be without the server for a while."""
         self.stop(mode)
         try:

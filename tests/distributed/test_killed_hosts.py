@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
@@ -60,7 +60,7 @@ class Host:
 
 
 @contextmanager
-def stopped_at_the_end(*made: Host) -> Iterator[None]:
+def stopped_at_the_end(*made: Host) -> Generator[None]:
     """Hosts of a test."""
     try:
         yield
@@ -113,7 +113,7 @@ async def test_hosts_that_are_killed_every_second_pay_nothing_twice(dsn: str, tm
 
     def kill_one(at_work: set[str]) -> None:
         living = [host for host in made if any(name.endswith(f":{host.process.pid}") for name in at_work)]
-        if living:
+        if len(living) > 1:  # on a busy machine a host may need seconds to start
             chance.choice(living).kill_and_start()
 
     with BackgroundSandbox(QUICK) as sandbox:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -25,7 +25,7 @@ KEY = "0123456789abcdef@https://api.evolink.ai"
 
 
 @asynccontextmanager
-async def host(dsn: str, max_rate: float | None = None, max_tasks: int | None = None) -> AsyncIterator[SharedLimit]:
+async def host(dsn: str, max_rate: float | None = None, max_tasks: int | None = None) -> AsyncGenerator[SharedLimit]:
     """One host: a holder in the journal, and its limit."""
     journal = PostgresJournal(dsn)
     await journal.open(ORIGIN)

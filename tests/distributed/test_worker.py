@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def a_client(sandbox: Sandbox, api_key: str = "sk-sandbox") -> HostClient:
 
 
 @asynccontextmanager
-async def working(*workers: Worker) -> AsyncIterator[None]:
+async def working(*workers: Worker) -> AsyncGenerator[None]:
     """While they work."""
     stop = asyncio.Event()
     tasks = [asyncio.create_task(worker.run(stop)) for worker in workers]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ DEAD = 0.4  # seconds: the lease of hosts that are to die in a test
 
 
 @asynccontextmanager
-async def host(dsn: str, name: str = "here", lease: float = 15.0) -> AsyncIterator[PostgresJournal]:
+async def host(dsn: str, name: str = "here", lease: float = 15.0) -> AsyncGenerator[PostgresJournal]:
     """A journal, open on one host."""
     journal = PostgresJournal(dsn, name=name, lease=lease)
     await journal.open(ORIGIN)
@@ -343,7 +343,7 @@ def test_any_text_can_be_written(value: str) -> None:
 
 
 @asynccontextmanager
-async def asyncpg_connection(dsn: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+async def asyncpg_connection(dsn: str) -> AsyncGenerator[asyncpg.Connection[asyncpg.Record]]:
     """A look behind the curtain."""
     connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(dsn)
     try:

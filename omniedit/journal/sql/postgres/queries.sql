@@ -1,3 +1,9 @@
+-- name: has_meta
+SELECT EXISTS (
+    SELECT FROM pg_catalog.pg_class JOIN pg_catalog.pg_namespace ON pg_namespace.oid = pg_class.relnamespace
+    WHERE pg_namespace.nspname = 'omniedit' AND pg_class.relname = 'meta'
+);
+
 -- name: get_meta
 SELECT value FROM omniedit.meta WHERE name = $1;
 
