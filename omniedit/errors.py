@@ -353,8 +353,8 @@ def _describe(error: BaseException) -> str:
     import aiohttp
 
     match error:
-        case aiohttp.ClientResponseError():
-            return f"{type(error).__name__} ({error.message})"
+        case aiohttp.ClientHttpProxyError():
+            return f"the proxy answered {error.status}"
         case aiohttp.ClientConnectorError() | OSError() if error.strerror:
             return f"{type(error).__name__} ({error.strerror})"
         case _:

@@ -210,8 +210,10 @@ class Watcher:
 
     async def _bulk_failed(self, bundle: Bundle, error: OmniEditError) -> None:
         """Without the bulk call, look one by one; anything else is a miss of all."""
-        if isinstance(error, ServiceError) and error.status in {404, 405}:
-            _log.info("watch.no_bulk_call status=%s", error.status)
+        unreadable = isinstance(error, UnexpectedReply)  # one odd task would hide the others for ever
+        if unreadable or (isinstance(error, ServiceError) and error.status in {404, 405}):
+            _log.info("watch.no_bulk_call: %s", error.message)
+            self._bulk = BulkPolicy(enabled=False)
             for record in bundle:
                 self._park(record, self._clock.monotonic())
             return
