@@ -164,6 +164,24 @@ async def test_plays_before_and_after_in_step(options: dict[str, int], page: Pag
     assert stayed_at_home(page)
 
 
+async def test_a_clip_that_falls_behind_catches_up(page: Page, gallery: Gallery) -> None:
+    """A source that is torn away from the result while both play is brought back, long before the end."""
+    await show(page, [gallery.entry()], gallery.folder / "sheet.html")
+    await page.press("j", " ")
+    await page.until("playing && playing.all.length === 2 && playing.all.every(video => video.currentTime > 0.1)")
+    drift = await page.ask("""new Promise(resolve => {
+        const { before, after } = playing.videos;
+        playing.seek(0).then(() => { before.currentTime = 1.2; });
+        const look = () => {
+            const now = after.currentTime;
+            if (now > 0.6 && now < 1) resolve(Math.abs(before.currentTime - now));
+            else requestAnimationFrame(look);
+        };
+        after.addEventListener('seeked', look, { once: true });
+    })""")
+    assert drift < 0.35
+
+
 async def test_steps_by_pictures_and_seeks_both(page: Page, gallery: Gallery) -> None:
     """One picture on is one picture on in both; the bar moves both."""
     await show(page, [gallery.entry()], gallery.folder / "sheet.html")

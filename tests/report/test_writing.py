@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gc
+import hashlib
 import re
 import subprocess
 import sys
 import tracemalloc
 from collections.abc import AsyncIterator, Iterator
+from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,6 +90,25 @@ async def test_large_clips_are_referred_to(gallery: Gallery) -> None:
     assert not CLIP.findall(text)
     assert len(STILL.findall(text)) == 2
     assert "played from where they lie" in text
+
+
+async def test_policy_names_the_only_script_and_style(gallery: Gallery) -> None:
+    """Nothing may run or style but what the sheet holds, by its hash; the web is opened only for media, if at all."""
+    path = gallery.folder / "sheet.html"
+    policies = []
+    for entry in (gallery.entry(), gallery.entry(source="https://example.com/a.mp4")):
+        await write_report([entry], path)
+        text = path.read_text(encoding="utf-8")
+        policy = unescape(re.findall(r'Content-Security-Policy" content="([^"]*)"', text)[0])
+        policies.append(dict(part.strip().split(" ", 1) for part in policy.split(";")))
+        for kind in ("script", "style"):
+            (held,) = re.findall(rf"<{kind}>(.*?)</{kind}>", text, re.DOTALL)
+            digest = base64.b64encode(hashlib.sha256(held.encode()).digest()).decode()
+            assert policies[-1][f"{kind}-src"] == f"'sha256-{digest}'"
+    assert policies[0]["default-src"] == "'none'"
+    assert policies[0]["media-src"] == "blob:"
+    assert policies[1]["media-src"] == "blob: http: https:"
+    assert {name for name in policies[0] if policies[0][name] != policies[1][name]} == {"media-src"}
 
 
 async def test_folder_holds_the_pictures_and_nothing_old(gallery: Gallery) -> None:
