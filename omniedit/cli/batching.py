@@ -12,9 +12,9 @@ from omniedit.cli.exits import Exit, exit_of_summary
 from omniedit.cli.inputs import Input, read_input, refuse_problems
 from omniedit.cli.manifest import ManifestError
 from omniedit.cli.options import Service
-from omniedit.cli.session import Stop, errors_said, open_client, run, say, say_error
+from omniedit.cli.session import Stop, errors_said, make_folder, open_client, run, say, say_error
 from omniedit.core.naming import check_template
-from omniedit.errors import ConfigurationError, JournalError, OmniEditError
+from omniedit.errors import JournalError, OmniEditError
 from omniedit.flow.client import Client
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ async def _run(stop: Stop, options: BatchOptions, edits: Input) -> int:
         limit_rate=options.limit_rate,
         callback_base=options.callback_base,
     )
-    _make_folder(options.folder)
+    make_folder(options.folder)
     display = open_display(stop, as_json=options.as_json, expected=edits.expected)
     try:
         return await _follow(options, edits, display, client)
@@ -133,15 +133,6 @@ async def _follow(options: BatchOptions, edits: Input, display: Display, client:
     display.conclude(conclude(summary, same_command()))
     written = options.report is None or await _write_report(options.memory, options.report)
     return exit_of_summary(summary) or (Exit.saved if written else Exit.some_not_saved)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(
-            f"the output folder {folder} cannot be made: {error.strerror}", mend="name a folder in which you may write"
-        ) from None
 
 
 async def _write_report(journal: Path, place: str) -> bool:

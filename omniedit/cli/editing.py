@@ -13,7 +13,7 @@ import attrs
 from omniedit.changes import Change, Saved, Summary
 from omniedit.cli.exits import Exit, exit_of_error
 from omniedit.cli.options import Service
-from omniedit.cli.session import Stop, open_client, run, say, say_error
+from omniedit.cli.session import Stop, make_folder, open_client, run, say, say_error
 from omniedit.cli.words import Conclusion, amount, clean, clock_time, same_command
 from omniedit.core.naming import part_name, render, stem_of
 from omniedit.errors import InvalidEdit, JournalError, OmniEditError
@@ -75,6 +75,7 @@ def run_edit(options: EditOptions) -> NoReturn:
         client = open_client(
             options.service, Client, journal=journal, preflight=not options.no_preflight, overwrite=options.overwrite
         )
+        make_folder(target.parent)
         display = open_display(stop, as_json=options.as_json, expected=1, every_status=True)
         try:
             return await _Work(options, target, journal, client, display).run()

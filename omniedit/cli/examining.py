@@ -106,11 +106,16 @@ async def _service(service: Service) -> AsyncIterator[Finding]:
     base = find_base_url(service.base_url)
     files = find_files_url(service.files_url, base)
     try:
-        door = Door(find_key(read_key(service.key_file)), base_url=base, files_url=files)
+        key = find_key(read_key(service.key_file))
+        door = Door(key, base_url=base, files_url=files)
     except OmniEditError as error:
         yield _trouble("key", error)
         yield await _reach("service", base)
     else:
+        if any(char in "\"'<>" or char.isspace() for char in key):
+            yield Finding(
+                "key", State.problem, "it holds quotes, brackets or spaces", "set the key alone, as it was given"
+            )
         async with door:
             async for finding in _account(door):
                 yield finding
@@ -210,7 +215,7 @@ async def _journal(path: Path) -> Finding:
 
 
 def _fault_in(path: Path) -> str | None:
-    with read_only(path) as connection:
+    with read_only(path.absolute()) as connection:
         try:
             (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         except sqlite3.Error as error:

@@ -15,6 +15,7 @@ import click
 
 from omniedit.cli.exits import Exit, exit_of_error
 from omniedit.cli.options import Service
+from omniedit.cli.remedies import mend_of
 from omniedit.cli.words import clean
 from omniedit.errors import ConfigurationError, OmniEditError
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from omniedit.flow.client import Client
     from omniedit.journal.base import Journal
 
-__all__ = ["Stop", "errors_said", "open_client", "read_key", "run", "say", "say_error"]
+__all__ = ["Stop", "errors_said", "make_folder", "open_client", "read_key", "run", "say", "say_error"]
 
 C = TypeVar("C", bound="Client")
 _LONGEST_KEY = 4096  # bytes
@@ -117,8 +118,8 @@ def say(text: str) -> None:
 def say_error(error: OmniEditError) -> None:
     """What is wrong, and the mend."""
     say(f"omniedit: {clean(error.message)}")
-    if error.mend:
-        say(f"  mend: {clean(error.mend)}")
+    if mend := mend_of(error):
+        say(f"  mend: {clean(mend)}")
 
 
 class ClientOptions(TypedDict, total=False):
@@ -139,6 +140,20 @@ def open_client(service: Service, kind: type[C], **options: Unpack[ClientOptions
         ConfigurationError: no key, or an address that cannot be one.
     """
     return kind(read_key(service.key_file), base_url=service.base_url, files_url=service.files_url, **options)
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of results.
+
+    Raises:
+        ConfigurationError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the output folder {folder} cannot be made: {error.strerror}", mend="name a folder in which you may write"
+        ) from None
 
 
 def read_key(key_file: str | None) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ QUICK = Settings(editing="copy", task_seconds=0.3, pending_seconds=0.05)
 KEY = "sk-secret-of-the-test"
 
 
-def rows(*edits: dict[str, object]) -> bytes:
+def rows(*edits: Mapping[str, object]) -> bytes:
     """JSON lines."""
     return "\n".join(json.dumps(edit) for edit in edits).encode()
 
