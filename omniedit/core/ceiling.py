@@ -30,11 +30,12 @@ class Kind:
     least: int  # the lowest level worth calling a cap
     proof: int  # acceptances that must lie between them
     above: float  # the share of these that may lie above the ceiling
+    probe_after: int  # acceptances between two tries of one more
 
 
 # An ended task is seen late by up to a look, so the level seen is blurred by the root of the level.
-TASKS = Kind("tasks", openings=3, spread=0.6, least=1, proof=5, above=0.1)
-REQUESTS = Kind("requests", openings=4, spread=0.0, least=3, proof=50, above=0.03)
+TASKS = Kind("tasks", openings=4, spread=0.35, least=1, proof=5, above=0.05, probe_after=75)
+REQUESTS = Kind("requests", openings=4, spread=0.0, least=3, proof=50, above=0.03, probe_after=150)
 
 _KEPT = 500  # acceptances remembered
 _MOST = 250  # a cap above it holds the rate so steady that it is as good as a limit on the rate
@@ -66,7 +67,7 @@ class Ceiling:
         if max(levels) - cap > max(1.0, kind.spread * sqrt(middle)):
             return None
         since = self._accepted - accepted[0]
-        if since < kind.proof or ends[-1] - ends[0] < max(kind.proof, cap / 2):
+        if since < kind.proof or ends[-1] - ends[0] < max(kind.proof, 2 * sqrt(cap)):
             return None
         recent = list(self._levels)[-since:]
         above = sum(level > middle for level in recent)

@@ -150,7 +150,7 @@ class Governor:
         facts.requests -= 1
         self._refused += 1
         wait = None if hint.retry_after is None else min(hint.retry_after, self._retry_after_cap)
-        refusal = self._pause.refused(sent.at, now, wait, 1 / facts.pacer.rate, jitter)
+        refusal = self._pause.refused(sent.at, now, wait, 1 / facts.pacer.rate, jitter, capped=self._regime.capped)
         facts.by_minute = self._pause.by_minute
         if refusal is not Refusal.KNOWN:
             self._regime = self._regime.refused(sent, now, refusal)

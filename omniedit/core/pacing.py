@@ -81,6 +81,11 @@ class Goodput:
             return self._count / min(MINUTE, max(now - self._since, 1.0))
         return (len(self._latest) - 1) / max(now - self._latest[0], 1.0)
 
+    def recent(self, until: float, seconds: float) -> float:
+        """Acceptances per second in the seconds before an instant of the last minute."""
+        first, last = int(until - seconds), int(until)
+        return sum(count for second, count in self._buckets if first <= second < last) / seconds
+
     def _forget(self, second: int) -> None:
         while self._buckets and self._buckets[0][0] <= second - MINUTE:
             self._count -= self._buckets.popleft()[1]

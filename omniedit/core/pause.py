@@ -43,7 +43,7 @@ class Refusal(Enum):
 class Pause:
     """The pause of one lane."""
 
-    __slots__ = ("_began", "_firm", "_halved", "_last_failed", "_minute", "in_a_row", "reacted", "until")
+    __slots__ = ("_began", "_firm", "_halved", "_last_failed", "_minute", "in_a_row", "probing", "reacted", "until")
 
     def __init__(self) -> None:
         self.until = -inf
@@ -51,20 +51,18 @@ class Pause:
         self.in_a_row = 0  # refusals of this episode that counted
         self._began = -inf  # when the episode began
         self._last_failed = -inf  # when the last refused request had left
+        self.probing = False  # whether only a single request may be on its way, to see if the limit has opened
         self._firm = False  # whether there is a reason for just this long a pause
         self._halved = False
         self._minute = _Minute()
 
     @property
-    def probing(self) -> bool:
-        """Whether only a single request may be on its way, to see if the limit has opened."""
-        return self.in_a_row >= 1
-
-    @property
     def by_minute(self) -> bool:
         return self._minute.known
 
-    def refused(self, left: float, now: float, wait: float | None, interval: float, jitter: float) -> Refusal:
+    def refused(
+        self, left: float, now: float, wait: float | None, interval: float, jitter: float, *, capped: bool = False
+    ) -> Refusal:
         """A request that left at `left` was refused; `wait` is its `Retry-After`, `interval` that of the pacer."""
         if wait is not None:
             self._extend(now + wait * (1 + 0.02 * jitter))
@@ -75,7 +73,8 @@ class Pause:
         if self.in_a_row == 1:
             self._began = now
         self._firm, self._halved = wait is not None, False
-        if wait is None:
+        self.probing = not capped or self.in_a_row > 1
+        if wait is None and self.probing:
             self._extend(self._blind(now, interval, jitter))
         return Refusal.FIRST if self.in_a_row == 1 else Refusal.AGAIN
 
@@ -89,6 +88,7 @@ class Pause:
         if not self.in_a_row or left <= self.reacted:
             return False
         self.in_a_row = 0
+        self.probing = False
         self._minute.ended(self._last_failed, left)
         return True
 

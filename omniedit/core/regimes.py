@@ -55,7 +55,7 @@ class Facts:
         self.tasks = 0  # unfinished, as far as is known
         self.accepted = 0
         self.ended = 0
-        self.barred = inf
+        self.barred = -inf
         self.by_minute = False
 
     def level(self, kind: Kind) -> int:
@@ -71,6 +71,9 @@ class Regime(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def capped(self) -> bool: ...
 
     def room(self) -> bool:
         """Whether one more request may be on its way."""
@@ -89,6 +92,7 @@ class Ramp:
 
     facts: Facts
     name: str = "ramp"
+    capped: bool = False
 
     def room(self) -> bool:
         return self.facts.requests < 4 + self.facts.accepted // 16
@@ -114,7 +118,8 @@ def tick(rate: float) -> float:
 TICK_LEAST = 45.0
 TICK_N = 45.0
 GAIN = 0.06  # requests/s per tick
-GAIN_LOW = 0.006
+GAIN_LOW = 0.015
+RECENT = 10.0
 GAIN_HIGH = 0.06
 BOLD = 0.15  # requests/s per tick and root of the rate
 CUT = 0.15
@@ -139,6 +144,7 @@ class Rate:
     first: bool = True
     failed: float = 0.0
     name: str = "rate"
+    capped: bool = False
 
     def room(self) -> bool:
         return True
@@ -156,14 +162,15 @@ class Rate:
         return self
 
     def refused(self, sent: Sent, now: float, refusal: Refusal) -> Regime:
-        self.failed = sent.at
         if refusal is not Refusal.FIRST:
+            self.failed = sent.at
             return self
+        self.failed = sent.at
         facts = self.facts
         for ceiling in facts.ceilings:
             cap = ceiling.opened(sent.level(ceiling.kind), facts.ended)
-            if cap is not None and now >= facts.barred:
-                return Cap(facts, ceiling, cap)
+            if cap is not None and now >= facts.barred and not facts.by_minute:
+                return Cap(facts, ceiling, cap, now)
         facts.pace(facts.pacer.rate * (1 - CUT))
         self.quiet = 0.0
         return self
@@ -176,6 +183,8 @@ class Rate:
             achieved = max(achieved, facts.goodput.rate(now))
         if rate > 1.1 * self.known:
             achieved = max(achieved, 0.8 * rate)
+        if self.first:
+            achieved = max(achieved, facts.goodput.recent(self.failed, min(RECENT, max(span / 3, 1.0))))
         if self.paced * 2 >= self.sends:
             facts.pace(min(rate, achieved))
             self.known = facts.pacer.rate
@@ -202,9 +211,11 @@ class Rate:
         facts.pace(rate)
 
 
-PROBE_AFTER = 60
-PROBE_NEXT = 5
 SUCCESSES = 3
+CONTESTED = 900.0
+CONTESTED_EVERY = 240.0
+YIELD = 4
+LEAVE = 0.1
 
 
 @define
@@ -214,51 +225,82 @@ class Cap:
     facts: Facts
     ceiling: Ceiling
     width: int
+    since: float
     since_probe: int = 0
-    probing: bool = False
+    probed: float = 0.0
     successes: int = 0
     row: int = 0
+    contested: float = -inf
     refused_share: float = 0.0
     name: str = field(init=False)
+    capped: bool = True
 
     def __attrs_post_init__(self) -> None:
         self.name = f"cap on {self.ceiling.kind.name}"
+        self.probed = self.since
+        self.held = self.width
 
     def room(self) -> bool:
         level = self.facts.level(self.ceiling.kind)
-        if self.probing or level < self.width:
-            return level < self.width + self.probing
-        wait = PROBE_AFTER if not self.successes else PROBE_NEXT
-        return level == self.width and self.since_probe >= wait
+        return level < self.width or (level == self.width and self.due)
+
+    due: bool = False
+    held: int = 0
+    shrunk: float = -inf
+    probe: Sent | None = None
 
     def sent(self, sent: Sent) -> None:
         if sent.level(self.ceiling.kind) >= self.width:
+            self.due = False
             self.since_probe = 0
+            self.probe = sent
+
+    def _plan(self, now: float) -> None:
+        if self.successes:
+            self.due = self.since_probe >= self.ceiling.kind.probe_after // 15
+        elif now < self.contested:
+            self.due = now - self.probed >= CONTESTED_EVERY
+        else:
+            self.due = self.since_probe >= self.ceiling.kind.probe_after
 
     def accepted(self, sent: Sent, now: float, *, reopened: bool) -> Regime:
         facts = self.facts
         self.row = 0
         self.refused_share *= 1 - 1 / 150
         self.since_probe += 1
+        if sent is self.probe:
+            self.probe = None
         facts.pace(max(0.995 * facts.pacer.rate, 2 * facts.goodput.rate(now)))
         level = sent.level(self.ceiling.kind)
-        if level >= self.width:
+        if sent.at <= self.shrunk:
+            pass
+        elif level >= self.width:
+            self.probed = now
             self.successes += 1
-            if self.successes >= SUCCESSES:
+            if self.successes >= SUCCESSES or now < self.contested:
                 self.width = level + 1
-        elif self.successes >= SUCCESSES and level == self.width - 1:
+        elif (self.successes >= SUCCESSES or (self.successes and now < self.contested)) and level == self.width - 1:
             self.width += 1
+        self._plan(now)
         return self
 
     def refused(self, sent: Sent, now: float, refusal: Refusal) -> Regime:
         self.successes = 0
+        self.shrunk = now
         level = sent.level(self.ceiling.kind)
-        if level >= self.width:
+        if level >= self.width - (self.probe is not None):
+            self.probed = now
+            self.probe = None
             return self
         self.row += 1
         self.refused_share += 1 / 150
-        self.width = max(1, level - 2 ** min(self.row - 1, 5) + 1)
-        if self.refused_share > 0.03:
+        shrink = 2 ** min(self.row - 1, 5) - 1
+        if level < self.held - 1 and self.ceiling.kind is TASKS:
+            if now < self.contested:
+                shrink = max(shrink, level // YIELD)
+            self.contested = now + CONTESTED
+        self.width = self.held = max(1, level - shrink)
+        if self.refused_share > LEAVE or self.facts.by_minute:
             self.facts.barred = now + 300
             self.ceiling.forget()
             self.facts.pace(self.facts.goodput.rate(now))
