@@ -11,6 +11,7 @@ from typing import Never, TypeVar, cast
 import attrs
 import cattrs
 
+from omniedit.codecs.plain import read_plain
 from omniedit.codecs.shapes import (
     CONVERTER,
     EXPLAINING,
@@ -24,6 +25,7 @@ from omniedit.codecs.shapes import (
     TaskInfoShape,
     TaskShape,
     UsageShape,
+    is_id,
     kind_of,
     read_error_body,
 )
@@ -43,13 +45,11 @@ __all__ = [
 
 _T = TypeVar("_T")
 
-_LONGEST_ID = 256  # characters; the documented ids have about 32
-
 
 def strict_json(body: bytes) -> object:
     """JSON as RFC 8259 has it, and as the faster parser reads it: UTF-8, finite numbers, whole characters."""
     text = body.decode()
-    value: object = json.loads(text, parse_constant=_no_number, parse_float=_finite, parse_int=_whole)
+    value: object = _DECODER.decode(text)
     if "\\u" in text:
         json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair could be written nowhere
     return value
@@ -68,6 +68,9 @@ def _finite(text: str) -> float:
     number = float(text)
     return number if math.isfinite(number) else _no_number(text)
 
+
+# Made once: `json.loads` with options makes a decoder for each body, and that takes longer than decoding a task.
+_DECODER = json.JSONDecoder(parse_constant=_no_number, parse_float=_finite, parse_int=_whole)
 
 _loads: Callable[[bytes], object]
 try:  # the `fast` extra
@@ -154,12 +157,7 @@ def decode_task_id(body: bytes) -> str | None:
     except (ValueError, RecursionError):
         return None
     found = cast("dict[str, object]", parsed).get("id") if isinstance(parsed, dict) else None
-    return found if isinstance(found, str) and _is_id(found) else None
-
-
-def _is_id(text: str) -> bool:
-    """Ids are opaque; but one that cannot be shown, or fills a page, is none."""
-    return 0 < len(text) <= _LONGEST_ID and text.isprintable()
+    return found if isinstance(found, str) and is_id(found) else None
 
 
 def decode_tasks(body: bytes) -> tuple[tuple[Task, ...], int | None]:
@@ -178,13 +176,16 @@ def decode_tasks(body: bytes) -> tuple[tuple[Task, ...], int | None]:
 
 
 def _task(value: object, root: str) -> Task:
+    return read_plain(value) or _converted(value, root)
+
+
+def _converted(value: object, root: str) -> Task:
     wire = _structure(value, TaskShape, root)
-    if not _is_id(wire.id):
+    if not is_id(wire.id):
         raise _unexpected(f"no task id at {root}.id: {wire.id[:40]!r}", f"{root}.id")
     parts = cast("dict[str, object]", value)
-    info = wire.task_info or TaskInfoShape()
+    info, error = wire.task_info or TaskInfoShape(), wire.error or ErrorBody()
     reserved, used = _credits(wire)
-    error = wire.error or ErrorBody()
     return Task(
         id=wire.id,
         status=wire.status,

@@ -24,11 +24,15 @@ __all__ = [
     "TaskInfoShape",
     "TaskShape",
     "UsageShape",
+    "is_id",
     "kind_of",
     "read_error_body",
 ]
 
 _T = TypeVar("_T")
+_LONGEST_ID = 256  # characters; the documented ids have about 32
+STATUSES = {str(status): status for status in Status}
+"""The words that are known: a look-up that takes a fifth of the enumeration's own."""
 _MESSAGE_LENGTH = 500  # characters of a foreign message that are kept
 
 
@@ -159,6 +163,11 @@ def _texts(value: object, _: object) -> list[str]:
         if not isinstance(item, str):
             raise TypeError(f"text expected at [{index}], found {kind_of(item)}")
     return cast("list[str]", items)
+
+
+def is_id(text: str) -> bool:
+    """Ids are opaque; but one that cannot be shown, or fills a page, is none."""
+    return 0 < len(text) <= _LONGEST_ID and text.isprintable()
 
 
 def kind_of(value: object) -> str:
