@@ -141,7 +141,7 @@ async def made(folder: Path, faults: Any = (), **settings: Any) -> AsyncIterator
 
 @pytest.fixture
 def world(tmp_path: Path) -> Make:
-    """Makes worlds: `async with world(faults=[...], task_seconds=1.0) as w`."""
+    """Makes worlds, with faults and the sandbox's settings."""
     return lambda *args, **kwargs: made(tmp_path, *args, **kwargs)
 
 

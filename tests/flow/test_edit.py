@@ -72,7 +72,8 @@ async def test_same_edit_twice_at_once_is_paid_once(world: Any) -> None:
         async def outcome(run: Any) -> Any:
             return await run
 
-        first, second = await asyncio.gather(*map(outcome, runs), return_exceptions=True)
+        outcomes: list[Any] = await asyncio.gather(*map(outcome, runs), return_exceptions=True)
+        first, second = outcomes
         assert first.path.name == "a.mp4"
         assert isinstance(second, InvalidEdit)
         assert second.code == "under_way"
