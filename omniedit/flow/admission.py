@@ -108,15 +108,23 @@ class Admission:
         Raises:
             JournalError: nothing more can be remembered.
         """
+        await self.take_again(entry.key)
+
+    async def take_again(self, key: str) -> None:
+        """The same, for an edit of which only the key is at hand. What is read after the claim stays true.
+
+        Raises:
+            JournalError: as for `take`.
+        """
         journal = self._run.journal
-        if not self._engine.claim(journal, entry.key):
+        if not self._engine.claim(journal, key):
             return
         try:
-            known = await journal.entry(entry.key)  # it may have moved since it was read for the caller
+            known = await journal.entry(key)
             if known is not None:
                 await self._go_on(known)
         finally:
-            self._engine.unclaim(journal, [entry.key])
+            self._engine.unclaim(journal, [key])
 
     def _propose(self, edit: Edit, index: int) -> Entry | None:
         try:

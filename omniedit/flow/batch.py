@@ -230,11 +230,14 @@ class Batch:
 
     async def _adopt(self, journal: Journal, admission: Admission) -> None:
         """What an earlier run left unfinished comes first: its links may be about to die."""
+        while self._given_up:  # they may have come to their end just when they were let go
+            key = self._given_up.pop()
+            if self._seen.add(key):
+                await self._to_the_end(admission.take_again(key))
         async for entry in journal.entries(open_only=True):
             began = entry.task_id is not None or entry.status == Status.submitting
-            if (began or entry.key in self._given_up) and self._seen.add(entry.key):
+            if began and self._seen.add(entry.key):
                 await self._to_the_end(admission.take(entry))
-        self._given_up.clear()
 
     async def _take_all(self, engine: Engine, run: Run, admission: Admission) -> None:
         while run.stopped is None and not engine.closed and not self._input.exhausted:

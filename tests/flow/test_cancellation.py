@@ -101,7 +101,7 @@ async def test_breaking_off_pays_nothing_more_and_follows_what_is_paid(world: An
         async for change in changes:
             if change.status == stage:
                 break
-        await changes.aclose()  # type: ignore[attr-defined]
+        await changes.aclose()
         await asyncio.sleep(0.1)
         if stage == "queued":
             w.check(posts=0)
@@ -327,7 +327,7 @@ async def test_batch_broken_off_pays_nothing_more_until_it_is_watched_again(worl
             seen += 1
             if seen >= after:
                 break
-        await changes.aclose()  # type: ignore[attr-defined]
+        await changes.aclose()
         await asyncio.sleep(0.05)  # what was just leaving has left
         posted = len(w.sandbox.submissions)
         await asyncio.sleep(0.3)
