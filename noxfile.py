@@ -60,7 +60,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The whole suite; arguments go to pytest."""
     session.install("-e", ".[all,dev]")
-    python(session, "-m", "pytest", *session.posargs)
+    python(session, "-m", "pytest", "-n", "5", "--dist", "worksteal", *session.posargs)
 
 
 @nox.session
