@@ -27,6 +27,7 @@ from omniedit.errors import (
     UnexpectedReply,
 )
 from omniedit.flow.record import OnUncertain, Record, commit
+from omniedit.journal.base import Journal
 from omniedit.models import Answer, Entry, Outcome, Reply, Status, Task
 
 __all__ = ["Bookkeeper", "STOPPING", "uncertain"]
@@ -38,6 +39,7 @@ _OUTAGE = 300.0  # seconds: how long a service that has answered before may be o
 _REFUSALS = 5  # of one edit for lack of room, and
 _REFUSED_FOR = 120.0  # seconds of them without any acceptance, before the run is paused
 _LONGEST_BACKOFF = 30.0  # seconds
+_WRITING_AGAIN = (0.25, 0.5, 1.0, 2.0)  # seconds between tries to write the id of a paid task
 STOPPING = (AuthenticationFailed, AccessDenied, QuotaExhausted)
 
 
@@ -78,6 +80,12 @@ class Bookkeeper:
         self._heard = False
         self._lost_since: float | None = None
         self._accepted_at = clock.monotonic()
+        self._troubled = 0
+
+    @property
+    def troubled(self) -> bool:
+        """Whether an answer waits that could not be written: nothing is paid for meanwhile."""
+        return self._troubled > 0
 
     def heard(self) -> None:
         """The service answered something."""
@@ -197,13 +205,30 @@ class Bookkeeper:
 
     async def _answer(self, record: Record, answer: Answer, entry: Entry) -> None:
         """Write an answer down even while this work is being cancelled: it is the one thing that must not be lost."""
-        writing = asyncio.ensure_future(record.run.journal.answer(answer, entry))
+        writing = asyncio.ensure_future(self._written(record.run.journal, answer, entry))
         while not writing.done():
             try:
                 await asyncio.shield(writing)
             except asyncio.CancelledError:
                 continue
         writing.result()
+
+    async def _written(self, journal: Journal, answer: Answer, entry: Entry) -> None:
+        """Try a few times: a disk that is full for a moment must not cost the id of a paid task."""
+        for pause in _WRITING_AGAIN if answer.outcome is Outcome.accepted else ():
+            try:
+                await journal.answer(answer, entry)
+            except JournalError as error:
+                _log.warning("journal.failing task_id=%s nonce=%s: %s", answer.task_id, answer.nonce, error.message)
+            else:
+                return
+            self._troubled += 1
+            try:
+                await self._clock.sleep(pause)
+            finally:
+                self._troubled -= 1
+                self._freed()
+        await journal.answer(answer, entry)
 
     def unwritten(self, record: Record, verdict: Verdict, error: JournalError) -> None:
         """The journal failed after the answer: the last thing to do is to say the id aloud."""

@@ -145,7 +145,7 @@ class Submitter:
             self._alarm.set(due)
 
     def _take(self) -> Record | None:
-        while self._queue:
+        while self._queue and not self._books.troubled:
             record = self._queue.popleft()
             if record.released:
                 continue
@@ -234,7 +234,7 @@ class Submitter:
         waiting, self._waiting_for_budget = self._waiting_for_budget, []
         for record in reversed(waiting):
             self._queue.appendleft(record)
-        if waiting:
+        if self._queue:
             asyncio.get_running_loop().call_soon(self._crew.nudge)
 
     # --- the request --------------------------------------------------------------------------------------------
@@ -245,7 +245,7 @@ class Submitter:
         except asyncio.CancelledError:
             self._give_back(record)
             raise
-        if record.released or record.run.holding or (record.run.stopped and record.entry.status != Status.uncertain):
+        if self._is_withdrawn(record) or self._books.troubled:
             turn.unused()
             self._give_back(record)
             self.add(record, first=True)
@@ -259,6 +259,11 @@ class Submitter:
                 self._paying.pop(record, None)
             else:
                 task.add_done_callback(lambda _: self._paying.pop(record, None))
+
+    def _is_withdrawn(self, record: Record) -> bool:
+        run = record.run
+        stopped = run.stopped is not None and record.entry.status != Status.uncertain
+        return record.released or run.holding or stopped
 
     async def _pay(self, record: Record, clip: Clip, turn: Turn) -> None:
         replaying = record.entry.status == Status.uncertain
