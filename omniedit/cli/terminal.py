@@ -7,6 +7,7 @@ delays pictures and nothing else.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleDimensions, Group, RenderableType
 from rich.filesize import decimal
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -70,6 +71,7 @@ class BarsDisplay(Display):
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
+        self._fit()
         self._live.start()
         self._painting = asyncio.create_task(self._paint())
         return self
@@ -119,11 +121,17 @@ class BarsDisplay(Display):
 
     async def _paint(self) -> None:
         while not self._done.is_set():
+            self._fit()
             rows = max(min(_MOST_ROWS, self._console.height - _OTHER_LINES), 0)
             frame = self._board.frame(time.monotonic(), rows, self.statistics())
             await asyncio.to_thread(self._draw, frame, self._take_said())
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._done.wait(), _EVERY)
+
+    def _fit(self) -> None:
+        """Ask the terminal itself: COLUMNS may be of another window, or of before this one was resized."""
+        with suppress(OSError, ValueError):
+            self._console.size = ConsoleDimensions(*os.get_terminal_size(sys.stderr.fileno()))
 
     def _draw(self, frame: Frame, said: list[str]) -> None:
         self._say_all(said)
