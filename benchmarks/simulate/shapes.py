@@ -72,8 +72,10 @@ class Shape:
         match limit:
             case TokenBucket(rate=rate, burst=burst) | Both(first=TokenBucket(rate=rate, burst=burst)):
                 return rate * seconds + burst
-            case FixedWindow(size=size, span=span) | SlidingLog(size=size, span=span) | SlidingCounter(
-                size=size, span=span
+            case (
+                FixedWindow(size=size, span=span)
+                | SlidingLog(size=size, span=span)
+                | SlidingCounter(size=size, span=span)
             ):
                 return size * seconds / span
             case _:
@@ -151,6 +153,16 @@ HELD_OUT = [
 ]
 
 CHANGING = ["tb 10/s", "fw 600", "fw 600 RA", "sl 600", "tasks 40", "tb 1/s"]
-SHARED = ["tb 10/s", "tb 10/s RA", "fw 600", "fw 600 RA", "sl 600", "sl 600 RA", "tasks 40", "tb 2/s RA short", "tb 1/s"]
+SHARED = [
+    "tb 10/s",
+    "tb 10/s RA",
+    "fw 600",
+    "fw 600 RA",
+    "sl 600",
+    "sl 600 RA",
+    "tasks 40",
+    "tb 2/s RA short",
+    "tb 1/s",
+]
 
 BY_NAME = {shape.name: shape for shape in TUNED + HELD_OUT}

@@ -53,7 +53,7 @@ class Pacer:
 
 
 class Goodput:
-    """How many requests were accepted a second: in the last minute, or over the last `LEAST` where those took longer."""
+    """Requests accepted a second: in the last minute, or over the last `LEAST` where those took longer."""
 
     __slots__ = ("_buckets", "_count", "_latest", "_since")
 

@@ -2,8 +2,8 @@
 
 Rules of this room:
 
-- A regime steers the pacer and says how much may be on its way. It learns from acceptances and from refusals that open or
-  prolong an episode, and answers each with the regime that is in force from then on: itself, or its successor.
+- A regime steers the pacer and says how much may be on its way. It learns from acceptances and from refusals that open
+  or prolong an episode, and answers each with the regime that is in force from then on: itself, or its successor.
 - `Ramp` ends with the first refusal. `Rate` and `Cap` can follow each other as often as the evidence asks for it.
 """
 
@@ -42,7 +42,19 @@ class Sent:
 class Facts:
     """What all regimes know of a lane."""
 
-    __slots__ = ("accepted", "barred", "by_minute", "ceilings", "ended", "goodput", "max_rate", "pacer", "requests", "started", "tasks")
+    __slots__ = (
+        "accepted",
+        "barred",
+        "by_minute",
+        "ceilings",
+        "ended",
+        "goodput",
+        "max_rate",
+        "pacer",
+        "requests",
+        "started",
+        "tasks",
+    )
 
     def __init__(self, now: float, max_rate: float | None) -> None:
         self.started = now
@@ -108,7 +120,9 @@ class Ramp:
     def refused(self, sent: Sent, now: float, refusal: Refusal) -> Regime:
         if not self.facts.accepted:
             return self
-        return Rate(self.facts, self.facts.started, known=self.facts.pacer.rate, taken=self.facts.accepted).refused(sent, now, refusal)
+        return Rate(self.facts, self.facts.started, known=self.facts.pacer.rate, taken=self.facts.accepted).refused(
+            sent, now, refusal
+        )
 
 
 def tick(rate: float) -> float:
