@@ -58,6 +58,7 @@ class Pause:
 
     @property
     def by_minute(self) -> bool:
+        """Whether blocks are known to end at one instant of the minute."""
         return self._minute.known
 
     def refused(
