@@ -35,7 +35,7 @@ class Kind:
 
 # An ended task is seen late by up to a look, so the level seen is blurred by the root of the level.
 TASKS = Kind("tasks", openings=4, spread=0.35, least=1, proof=5, above=0.05, probe_after=75)
-REQUESTS = Kind("requests", openings=4, spread=0.0, least=3, proof=50, above=0.03, probe_after=150)
+REQUESTS = Kind("requests", openings=4, spread=0.0, least=3, proof=50, above=0.01, probe_after=150)
 
 _KEPT = 500  # acceptances remembered
 _MOST = 250  # a cap above it holds the rate so steady that it is as good as a limit on the rate

@@ -24,8 +24,9 @@ from typing import TypeVar
 from attrs import frozen
 
 from omniedit.core.pause import Pause, Refusal
+from omniedit.core.quota import Quota
 from omniedit.core.ratehints import NO_HINT, Hint
-from omniedit.core.regimes import Facts, Ramp, Regime, Sent
+from omniedit.core.regimes import Facts, Ramp, Rate, Regime, Sent, Window
 
 __all__ = ["Decision", "Go", "Governor", "Lane", "Reading", "Sent", "WaitUntil"]
 
@@ -89,6 +90,7 @@ class Governor:
         self._facts = Facts(now, max_rate)
         self._regime: Regime = Ramp(self._facts)
         self._pause = Pause()
+        self._quota = Quota()
         self._held = False
         self._sent = self._refused = 0
 
@@ -152,8 +154,10 @@ class Governor:
         wait = None if hint.retry_after is None else min(hint.retry_after, self._retry_after_cap)
         refusal = self._pause.refused(sent.at, now, wait, 1 / facts.pacer.rate, jitter, capped=self._regime.capped)
         facts.by_minute = self._pause.by_minute
+        facts.asked = wait or 0.0
         if refusal is not Refusal.KNOWN:
             self._regime = self._regime.refused(sent, now, refusal)
+        self._heed(hint, now)
 
     def answered(self, now: float, hint: Hint = NO_HINT) -> None:
         """Any other answer: the request is over, and nothing is learned about limits but what the headers say."""
@@ -200,8 +204,20 @@ class Governor:
         )
 
     def _heed(self, hint: Hint, now: float) -> None:
-        if hint.remaining is not None and hint.reset is not None and hint.remaining <= self._facts.requests:
-            self._pause.hold(now + min(hint.reset, self._retry_after_cap))
+        """Never send more than is stated to be left, and spread it over a window that stands still."""
+        if hint.remaining is None or hint.reset is None:
+            return
+        facts, quota = self._facts, self._quota
+        reset = min(hint.reset, self._retry_after_cap)
+        quota.read(hint.remaining, reset, now)
+        left = hint.remaining - facts.requests
+        if quota.stands:
+            self._regime = Window(facts)
+            facts.pace(max(left, 1.0) / max(quota.end - now, 0.3))
+        elif self._regime.name == "window":
+            self._regime = Rate(facts, now, known=facts.pacer.rate)
+        if left <= 0:
+            self._pause.hold(now + reset if quota.stands else now + min(reset, 1 / facts.pacer.rate))
 
     def _at(self, now: float) -> float:
         self._now = max(self._now, now)

@@ -18,7 +18,7 @@ from omniedit.core.ceiling import REQUESTS, TASKS, Ceiling, Kind
 from omniedit.core.pacing import MINUTE, Goodput, Pacer
 from omniedit.core.pause import Refusal
 
-__all__ = ["Cap", "Facts", "Ramp", "Rate", "Regime", "Sent"]
+__all__ = ["Cap", "Facts", "Ramp", "Rate", "Regime", "Sent", "Window"]
 
 _START_RATE = 2.0
 _LEAST_RATE = 1 / 7200
@@ -44,6 +44,7 @@ class Facts:
 
     __slots__ = (
         "accepted",
+        "asked",
         "barred",
         "by_minute",
         "ceilings",
@@ -69,6 +70,7 @@ class Facts:
         self.ended = 0
         self.barred = -inf
         self.by_minute = False
+        self.asked = 0.0
 
     def level(self, kind: Kind) -> int:
         return self.requests if kind is REQUESTS else self.requests + self.tasks
@@ -125,8 +127,11 @@ class Ramp:
         )
 
 
-def tick(rate: float) -> float:
-    return max(TICK_LEAST, min(TICK_MOST, TICK_N / rate))
+def tick(rate: float, asked: float) -> float:
+    return max(TICK_LEAST, min(TICK_MOST, TICK_N / rate), COST * asked)
+
+
+COST = 10.0
 
 
 TICK_LEAST = 45.0
@@ -184,7 +189,7 @@ class Rate:
         for ceiling in facts.ceilings:
             cap = ceiling.opened(sent.level(ceiling.kind), facts.ended)
             if cap is not None and now >= facts.barred and not facts.by_minute:
-                return Cap(facts, ceiling, cap, now)
+                return Cap(facts, ceiling, cap)
         facts.pace(facts.pacer.rate * (1 - CUT))
         self.quiet = 0.0
         return self
@@ -214,7 +219,7 @@ class Rate:
         if rate < goodput:
             rate += (goodput - rate) * (1 - exp(-elapsed / PULL))
         if rate >= 0.97 * goodput:
-            ticks = elapsed / tick(rate)
+            ticks = elapsed / tick(rate, facts.asked)
             self.quiet += ticks
             gain = max(GAIN_LOW, min(GAIN / rate, GAIN_HIGH))
             if self.quiet > 1:
@@ -225,11 +230,28 @@ class Rate:
         facts.pace(rate)
 
 
+@define
+class Window:
+    """The service says how much is left, and until when."""
+
+    facts: Facts
+    name: str = "window"
+    capped: bool = False
+
+    def room(self) -> bool:
+        return True
+
+    def sent(self, sent: Sent) -> None:
+        pass
+
+    def accepted(self, sent: Sent, now: float, *, reopened: bool) -> Regime:
+        return self
+
+    def refused(self, sent: Sent, now: float, refusal: Refusal) -> Regime:
+        return self
+
+
 SUCCESSES = 3
-CONTESTED = 900.0
-CONTESTED_EVERY = 240.0
-YIELD = 4
-LEAVE = 0.1
 
 
 @define
@@ -239,84 +261,57 @@ class Cap:
     facts: Facts
     ceiling: Ceiling
     width: int
-    since: float
+    held: int = 0
+    entry: int = 0
     since_probe: int = 0
-    probed: float = 0.0
     successes: int = 0
-    row: int = 0
-    contested: float = -inf
-    refused_share: float = 0.0
+    probe: Sent | None = None
+    shrunk: float = -inf
     name: str = field(init=False)
     capped: bool = True
 
     def __attrs_post_init__(self) -> None:
         self.name = f"cap on {self.ceiling.kind.name}"
-        self.probed = self.since
-        self.held = self.width
+        self.held = self.entry = self.width
 
     def room(self) -> bool:
-        level = self.facts.level(self.ceiling.kind)
-        return level < self.width or (level == self.width and self.due)
-
-    due: bool = False
-    held: int = 0
-    shrunk: float = -inf
-    probe: Sent | None = None
+        level, after = self.facts.level(self.ceiling.kind), self.ceiling.kind.probe_after
+        if level == self.width:
+            return self.since_probe >= (after // 15 if self.successes else after)
+        return level < self.width
 
     def sent(self, sent: Sent) -> None:
         if sent.level(self.ceiling.kind) >= self.width:
-            self.due = False
             self.since_probe = 0
             self.probe = sent
-
-    def _plan(self, now: float) -> None:
-        if self.successes:
-            self.due = self.since_probe >= self.ceiling.kind.probe_after // 15
-        elif now < self.contested:
-            self.due = now - self.probed >= CONTESTED_EVERY
-        else:
-            self.due = self.since_probe >= self.ceiling.kind.probe_after
+            if not self.successes:
+                self.held = self.width
 
     def accepted(self, sent: Sent, now: float, *, reopened: bool) -> Regime:
-        facts = self.facts
-        self.row = 0
-        self.refused_share *= 1 - 1 / 150
+        facts, level = self.facts, sent.level(self.ceiling.kind)
+        facts.pace(max(0.995 * facts.pacer.rate, 2 * facts.goodput.rate(now)))
         self.since_probe += 1
         if sent is self.probe:
             self.probe = None
-        facts.pace(max(0.995 * facts.pacer.rate, 2 * facts.goodput.rate(now)))
-        level = sent.level(self.ceiling.kind)
-        if sent.at <= self.shrunk:
-            pass
-        elif level >= self.width:
-            self.probed = now
             self.successes += 1
-            if self.successes >= SUCCESSES or now < self.contested:
-                self.width = level + 1
-        elif (self.successes >= SUCCESSES or (self.successes and now < self.contested)) and level == self.width - 1:
-            self.width += 1
-        self._plan(now)
+        if self.successes >= SUCCESSES and level >= self.width - 1 and sent.at > self.shrunk:
+            self.width = max(self.width, level) + 1
         return self
 
     def refused(self, sent: Sent, now: float, refusal: Refusal) -> Regime:
+        level = sent.level(self.ceiling.kind)
+        failed, self.probe = self.probe, None
         self.successes = 0
         self.shrunk = now
-        level = sent.level(self.ceiling.kind)
-        if level >= self.width - (self.probe is not None):
-            self.probed = now
-            self.probe = None
+        if level >= self.width - (failed is not None):
             return self
-        self.row += 1
-        self.refused_share += 1 / 150
-        shrink = 2 ** min(self.row - 1, 5) - 1
-        if level < self.held - 1 and self.ceiling.kind is TASKS:
-            if now < self.contested:
-                shrink = max(shrink, level // YIELD)
-            self.contested = now + CONTESTED
-        self.width = self.held = max(1, level - shrink)
-        if self.refused_share > LEAVE or self.facts.by_minute:
+        if self.facts.by_minute or 2 * level < self.entry:
             self.facts.barred = now + 300
             self.ceiling.forget()
             self.facts.pace(self.facts.goodput.rate(now))
             return Rate(self.facts, now, known=self.facts.pacer.rate)
+        if self.held <= level <= 1.1 * self.held + 1:
+            self.width = self.held
+        else:
+            self.width = self.held = max(1, level)
         return self
