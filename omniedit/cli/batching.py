@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-import attrs
-
+from omniedit.cli.batchoptions import BatchOptions
 from omniedit.cli.exits import Exit, exit_of_summary
 from omniedit.cli.inputs import Input, read_input, refuse_problems
 from omniedit.cli.manifest import ManifestError
-from omniedit.cli.options import Service
 from omniedit.cli.session import Stop, errors_said, make_folder, open_client, run, say, say_error
 from omniedit.core.naming import check_template
 from omniedit.errors import JournalError, OmniEditError
@@ -20,35 +18,7 @@ from omniedit.flow.client import Client
 if TYPE_CHECKING:
     from omniedit.cli.display import Display
 
-__all__ = ["BatchOptions", "run_batch"]
-
-
-@attrs.frozen(kw_only=True)
-class BatchOptions:
-    """What `batch` was called with."""
-
-    service: Service
-    sources: tuple[str, ...]
-    prompt: str | None
-    folder: Path = attrs.field(converter=Path)
-    journal: str | None
-    name: str
-    max_in_flight: int | None
-    max_credits: float | None
-    on_uncertain: Literal["hold", "replay"]
-    retry_failed: bool
-    dry_run: bool
-    report: str | None
-    no_preflight: bool
-    overwrite: bool
-    limit_rate: float | None
-    callback_base: str | None
-    as_json: bool
-
-    @property
-    def memory(self) -> Path:
-        """Where the journal lies."""
-        return Path(self.journal) if self.journal else self.folder / "omniedit.db"
+__all__ = ["run_batch"]
 
 
 def run_batch(options: BatchOptions) -> NoReturn:
@@ -85,7 +55,7 @@ def _check_report(place: str) -> None:
 
 
 async def _run(stop: Stop, options: BatchOptions, edits: Input) -> int:
-    from omniedit.cli.display import open_display
+    from omniedit.cli.choosing import open_display
     from omniedit.cli.follow import tell_interrupted
 
     client = open_client(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -20,7 +19,7 @@ from omniedit.codecs import encode_change, encode_summary
 from omniedit.flow.batch import BatchStatistics
 from omniedit.models import Status
 
-__all__ = ["Display", "JsonDisplay", "PlainDisplay", "open_display", "open_lines"]
+__all__ = ["Display", "JsonDisplay", "PlainDisplay"]
 
 _log = logging.getLogger("omniedit")
 _EVERY = 15.0  # seconds between two lines with totals
@@ -162,20 +161,3 @@ class _Logs(logging.Handler):
             return  # that everything ends early is what was asked for
         text = f"{record.levelname.lower()}: {clean(record.getMessage())}"
         self._loop.call_soon_threadsafe(self._display.tell, text)
-
-
-def open_display(stop: Stop, *, as_json: bool, expected: int | None = None, every_status: bool = False) -> Display:
-    """The display that fits: JSON when asked for, bars on a terminal that can draw them, plain lines elsewhere."""
-    if as_json:
-        return JsonDisplay(stop)
-    if sys.stderr.isatty():
-        from omniedit.cli.terminal import BarsDisplay, can_draw
-
-        if can_draw():
-            return BarsDisplay(stop, expected)
-    return PlainDisplay(stop, expected, every_status=every_status)
-
-
-def open_lines(stop: Stop, *, as_json: bool) -> Display:
-    """The display of a process that runs for days: lines, on a terminal too."""
-    return JsonDisplay(stop) if as_json else PlainDisplay(stop)

@@ -67,7 +67,7 @@ def run_edit(options: EditOptions) -> NoReturn:
     memory = target.with_name(part_name(target.name, ".journal"))
 
     async def work(stop: Stop) -> int:
-        from omniedit.cli.display import open_display
+        from omniedit.cli.choosing import open_display
         from omniedit.cli.follow import tell_interrupted
         from omniedit.journal.sqlite import SqliteJournal
 

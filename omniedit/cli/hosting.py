@@ -13,7 +13,8 @@ import attrs
 import click
 
 from omniedit.changes import Change
-from omniedit.cli.display import Display, open_lines
+from omniedit.cli.choosing import open_lines
+from omniedit.cli.display import Display
 from omniedit.cli.exits import Exit
 from omniedit.cli.inputs import read_input, refuse_problems
 from omniedit.cli.options import Service

@@ -12,7 +12,7 @@ import attrs
 import click
 
 from omniedit.api import wire
-from omniedit.cli.batching import BatchOptions
+from omniedit.cli.batchoptions import BatchOptions
 from omniedit.cli.claims import Claims
 from omniedit.cli.exits import Exit
 from omniedit.cli.inputs import Input

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
-from omniedit.cli.display import Display, open_display
+from omniedit.cli.choosing import open_display
+from omniedit.cli.display import Display
 from omniedit.cli.exits import Exit, exit_of_summary
 from omniedit.cli.follow import follow
 from omniedit.cli.session import Stop, say

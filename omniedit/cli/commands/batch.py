@@ -50,6 +50,7 @@ def command(**options: Any) -> None:  # noqa: ANN401 - click gives them as `Batc
     on standard input. The same command again goes on: what is saved is skipped, what was accepted is followed, only
     what was never accepted is submitted.
     """
-    from omniedit.cli.batching import BatchOptions, run_batch
+    from omniedit.cli.batching import run_batch
+    from omniedit.cli.batchoptions import BatchOptions
 
     run_batch(BatchOptions(**options))
