@@ -30,6 +30,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Backgrou
     with BackgroundSandbox(Settings(task_seconds=0.3, pending_seconds=0.1)) as sandbox:
         monkeypatch.setenv("EVOLINK_API_KEY", sandbox.api_key)
         monkeypatch.setenv("EVOLINK_BASE_URL", sandbox.base_url)
+        monkeypatch.setenv("EVOLINK_FILES_BASE_URL", sandbox.files_url)  # blocks may set it for themselves
         yield sandbox
 
 

@@ -17,7 +17,7 @@ from statistics import median_low
 
 from attrs import frozen
 
-__all__ = ["REQUESTS", "TASKS", "Ceiling", "Kind"]
+__all__ = ["Ceiling", "Kind", "REQUESTS", "TASKS"]
 
 
 @frozen

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 
-__all__ = ["BURST", "GRAIN", "MINUTE", "Goodput", "Pacer"]
+__all__ = ["BURST", "GRAIN", "Goodput", "MINUTE", "Pacer"]
 
 BURST = 2  # requests that may leave together after a pause: one that waited and the one whose turn it is
 GRAIN = 0.005  # s: how late a timer may fire; what became due meanwhile leaves together

@@ -22,7 +22,7 @@ from math import isfinite
 
 from attrs import frozen
 
-__all__ = ["NO_HINT", "Hint", "read_hint"]
+__all__ = ["Hint", "NO_HINT", "read_hint"]
 
 _NAMES = re.compile(r"(?i)(x-)?rate-?limit(-policy|-(limit|remaining|reset)(-requests)?)?|retry-after")
 _PARAMETER = re.compile(r"(?i)\b([a-z]+)\s*=\s*\"?([0-9.]+)")

@@ -29,6 +29,7 @@ from omniedit.sandbox.timing import SandboxTime
 __all__ = ["SandboxServer"]
 
 _SHUTDOWN_SECONDS = 0.1
+_LINGERING_SECONDS = 0.5  # how long the rest of a refused upload is read, so that its sender sees the answer
 """For requests that are being answered; hanging ones are cut."""
 _BACKLOG = 4096
 
@@ -116,7 +117,9 @@ class SandboxServer:
         return (*door.routes(), *files.routes(), *pages.routes())
 
     async def _listen(self, app: web.Application, port: int) -> str:
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
+        runner = web.AppRunner(
+            app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS, lingering_time=_LINGERING_SECONDS
+        )
         self._stack.push_async_callback(runner.cleanup)
         await runner.setup()
         await web.TCPSite(runner, self._host, port, backlog=_BACKLOG).start()

@@ -48,7 +48,7 @@ async def test_no_answer_means_one_request_and_a_held_edit(world: Any, fault: di
                 assert changes[-1].status == Status.uncertain
                 with pytest.raises(SubmissionUncertain) as caught:
                     await run
-        assert caught.value.idempotency_key
+                assert caught.value.idempotency_key
         assert w.lines("/v1/videos/generations", "POST") == 1
         assert w.check(files=0) is None
 
@@ -124,7 +124,7 @@ async def test_repeat_without_room_keeps_its_key_through_a_crash(world: Any, ref
                 await run
 
             waiting = asyncio.create_task(wait())
-            while w.lines("/v1/videos/generations", "POST") < 2:
+            while w.lines("/v1/videos/generations", "POST") < 2:  # noqa: ASYNC110 - the service tells nobody
                 await asyncio.sleep(0.005)
         await asyncio.wait([waiting])
         assert waiting.exception() is not None
@@ -284,8 +284,10 @@ async def test_every_status_of_a_journal_is_taken_up_rightly(world: Any, status:
             async with w.client(journal=None) as other:
                 task_id = (await other.submit(w.edit())).id
             await journal.answer(Answer("n" * 32, Outcome.accepted, w.clock.utcnow(), task_id))
-        told = {"error_type": "TaskFailed", "error_code": "content_policy_violation"} if status.terminal else {}
-        found = {"path": str(w.out / "00000.mp4"), "sha256": "0" * 64, "size": 1} if status == Status.saved else {}
+        told: dict[str, Any] = {"error_type": "TaskFailed", "error_code": "content_policy_violation"}
+        told = told if status.terminal else {}
+        found: dict[str, Any] = {"path": str(w.out / "00000.mp4"), "sha256": "0" * 64, "size": 1}
+        found = found if status == Status.saved else {}
         await journal.write(attrs.evolve(entry, status=status, task_id=task_id, **told, **found))
         await journal.close()
         before = len(w.sandbox.submissions)
