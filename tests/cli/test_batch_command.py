@@ -44,10 +44,12 @@ def test_json_lines_carry_every_field_and_a_summary(omniedit: Any, clips: Path) 
     assert done.code == 1
     *changes, last = done.objects
     assert all(set(change) == FIELDS for change in changes)
-    of_a = [change["status"] for change in changes if change["source"].endswith("/a.mp4")]
-    assert list(dict.fromkeys(of_a)) == [
-        *("queued", "uploading", "submitting", "pending", "processing", "completed", "downloading", "saved")
+    of_a = list(dict.fromkeys(change["status"] for change in changes if change["source"].endswith("/a.mp4")))
+    assert [status for status in of_a if status != "uploading"] == [
+        *("queued", "submitting", "pending", "processing", "completed", "downloading", "saved")
     ]
+    # Clips of the same content are uploaded once: two of the three join the upload of the first.
+    assert any(change["status"] == "uploading" for change in changes)
     assert {change["prompt"] for change in changes} == {"雪"}
     assert set(last) == {"summary"}
     assert done.summary["counts"] == {"saved": 3, "rejected": 1}
