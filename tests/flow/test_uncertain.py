@@ -14,8 +14,8 @@ import pytest
 from omniedit import JournalError, MemoryJournal, Status, SubmissionUncertain
 from omniedit.models import Answer, Entry, Outcome
 
-LOST = {"fault": "lost_reply"}
-NO_ANSWERS = [
+LOST: dict[str, Any] = {"fault": "lost_reply"}
+NO_ANSWERS: list[dict[str, Any]] = [
     LOST,
     {"fault": "reset_after"},
     {"fault": "hang", "accept": True},
