@@ -152,7 +152,8 @@ class Watcher:
 
     def _take(self) -> Bundle | None:
         now = self._clock.monotonic()
-        many = self._bulk.size(self._due.count_due(now + BulkPolicy.WITHIN, BulkPolicy.MOST)) if self._due else 0
+        soon = self._due.count_due(now + BulkPolicy.WITHIN, BulkPolicy.MOST) if self._bulk.enabled else 0
+        many = self._bulk.size(soon)
         records = self._due.pop_due(now + BulkPolicy.WITHIN if many else now, max(many, 1))
         for record in records:
             record.place = None
