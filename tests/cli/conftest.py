@@ -46,21 +46,17 @@ class Command:
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.folder = folder
         self.environment = {**os.environ, "TERM": "dumb", **environment}
+        self._started: list[subprocess.Popen[bytes]] = []
 
     def __call__(self, *arguments: str | Path, stdin: bytes = b"", **environment: str) -> Done:
         """Run it to its end."""
         process = self.start(*arguments, **environment)
-        try:
-            out, err = process.communicate(stdin, timeout=PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            raise
+        out, err = process.communicate(stdin, timeout=PATIENCE)
         return Done(process.returncode, out.decode(), err.decode())
 
     def start(self, *arguments: str | Path, **environment: str) -> subprocess.Popen[bytes]:
         """Start it."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "omniedit", *map(str, arguments)],
             cwd=self.folder,
             env={**self.environment, **environment},
@@ -70,6 +66,15 @@ class Command:
             # A shell without job control would leave it deaf to SIGINT.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
         )
+        self._started.append(process)
+        return process
+
+    def end(self) -> None:
+        """Leave no process behind, whatever a test came to."""
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
@@ -113,6 +118,8 @@ def sandbox(request: pytest.FixtureRequest) -> Iterator[BackgroundSandbox]:
 
 
 @pytest.fixture
-def omniedit(tmp_path: Path, sandbox: BackgroundSandbox) -> Command:
+def omniedit(tmp_path: Path, sandbox: BackgroundSandbox) -> Iterator[Command]:
     """The command."""
-    return Command(tmp_path, sandbox.environment())
+    command = Command(tmp_path, sandbox.environment())
+    yield command
+    command.end()

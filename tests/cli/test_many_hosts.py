@@ -1,0 +1,59 @@
+"""`omniedit enqueue` and `omniedit worker` on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from omniedit.testing import BackgroundSandbox
+from omniedit.testing.postgres import PostgresServer, postgres_programs
+
+
+@pytest.fixture(scope="module")
+def dsn() -> Iterator[str]:
+    """An empty database."""
+    if postgres_programs() is None:
+        pytest.skip("no PostgreSQL server is installed (apt-get install postgresql)")
+    with PostgresServer() as server:
+        yield server.database()
+
+
+def test_what_is_queued_is_worked_on(
+    omniedit: Any, clips: Path, sandbox: BackgroundSandbox, until: Any, dsn: str
+) -> None:
+    """Queued once however often; a worker saves it and ends well when it is stopped."""
+    command = ("enqueue", clips, "ftp://example.com/a.mp4", "--prompt", "x")
+    first = omniedit(*command, OMNIEDIT_DSN=dsn)
+    assert first.code == 1, first.err
+    assert "3 queued, 0 known already, 1 refused" in first.out
+    assert "ftp" in first.err
+    assert "0 queued, 3 known already" in omniedit(*command, OMNIEDIT_DSN=dsn).out
+    worker = omniedit.start("worker", "-o", "out", "--json", OMNIEDIT_DSN=dsn)
+    saved = [omniedit.folder / "out" / name for name in ("a.mp4", "b.mp4", "c.mp4")]
+    until(lambda: all(path.exists() for path in saved))
+    worker.send_signal(signal.SIGTERM)
+    out, err = worker.communicate(timeout=60)
+    assert worker.returncode == 0, err
+    assert b'"status": "saved"' in out
+    assert len(sandbox.accepted) == 3
+    assert dsn.encode() not in out + err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["enqueue", "-", "--dsn", "postgresql://127.0.0.1:1/x"], "reads no standard input"),
+        (["enqueue", "a.mp4", "--dsn", "postgresql://127.0.0.1:1/x"], "--prompt"),
+        (["enqueue", "a.mp4", "--prompt", "x"], "--dsn"),
+        (["worker", "-o", "out", "--dsn", "postgresql://127.0.0.1:1/x", "--key-file", "none"], "key file"),
+    ],
+)
+def test_wrong_usage_is_exit_2(omniedit: Any, arguments: list[str], words: str) -> None:
+    """Told at once, before any database is asked."""
+    done = omniedit(*arguments)
+    assert done.code == 2
+    assert words in done.err
