@@ -107,6 +107,11 @@ class Door:
         """Whether the service is on this machine, as the sandbox is."""
         return wire.is_loopback(self.base_url)
 
+    @property
+    def longest_submit(self) -> float:
+        """Seconds after which a paid request has an answer, or none that anybody would read."""
+        return self._timeouts.connect + self._timeouts.submit
+
     async def submit(self, intent: Intent, departure: Departure | None = None) -> Reply:
         """Send the paid request once.
 
@@ -121,7 +126,7 @@ class Door:
         request = wire.submission(intent)
         try:
             with doorway("submitting the edit", idempotency_key=intent.nonce):
-                async with within(self._timeouts.submit + self._timeouts.connect):
+                async with within(self.longest_submit):
                     return await self._send(self._opened_to_pay(), request, self._to_submit, departure)
         except TransportFailed as error:
             error.sent = error.sent and departure.left

@@ -150,13 +150,13 @@ class Turn:
     def answered(self, headers: Mapping[str, str] = _NO_HEADERS) -> None:
         """Any other answer: the request is over, and no task came of it."""
         queue = self._close()
-        queue.governor.answered(queue.now(), read_hint(headers))
+        queue.governor.answered(self._sent, queue.now(), read_hint(headers))
         queue.pump()
 
     def lost(self, *, maybe_accepted: bool = False) -> None:
         """No answer. With `maybe_accepted` its task counts as unfinished until `Gate.finished`."""
         queue = self._close()
-        queue.governor.lost(task=maybe_accepted and queue.makes_tasks)
+        queue.governor.lost(self._sent, task=maybe_accepted and queue.makes_tasks)
         queue.pump()
 
     def unused(self) -> None:

@@ -30,12 +30,13 @@ class Kind:
     least: int  # the lowest level worth calling a cap
     proof: int  # acceptances that must lie between them
     above: float  # the share of these that may lie above the ceiling
-    probe_after: int  # acceptances between two tries of one more
+    try_after: int  # acceptances before one more than the cap is tried ...
+    try_next: int  # ... and after a try that succeeded
 
 
 # An ended task is seen late by up to a look, so the level seen is blurred by the root of the level.
-TASKS = Kind("tasks", openings=4, spread=0.35, least=1, proof=5, above=0.05, probe_after=75)
-REQUESTS = Kind("requests", openings=4, spread=0.0, least=3, proof=50, above=0.01, probe_after=150)
+TASKS = Kind("tasks", openings=4, spread=0.35, least=1, proof=5, above=0.05, try_after=75, try_next=5)
+REQUESTS = Kind("requests", openings=4, spread=0.0, least=3, proof=50, above=0.01, try_after=150, try_next=10)
 
 _KEPT = 500  # acceptances remembered
 _MOST = 250  # a cap above it holds the rate so steady that it is as good as a limit on the rate

@@ -1,18 +1,31 @@
 """The governor: as fast as an unknown limit allows, and no faster.
 
-The rules, for one lane of one API key:
+It is told when requests leave and what becomes of them, and answers `Go` or `WaitUntil`. One governor stands for one
+lane of one API key. Its rules, in the order in which they hold:
 
-- *Ramp*. Nothing is known: start at 2 requests a second and add a quarter for each acceptance that the pacer held
-  back, with no more than 4 + accepted / 16 requests on their way at once. The first refusal ends the ramp.
-- *Rate*. The rate follows what the service really accepted: a refusal takes 6 % off, the first acceptance after a
-  block sets the rate to no more than what that cycle achieved, and growth resumes slowly from there.
-- *One episode counts once*. A refusal of a request that left before the last reaction says nothing new.
-- *Pause*. `Retry-After` holds everybody, never less. Without it the first refusal pauses for half an interval; when the
-  next request is refused as well, pauses grow threefold up to half a minute, with one request at a time in between.
-- *Stated limits* are kept exactly and are never probed.
+1. *Stated limits are kept.* `max_rate` paces evenly at 98 % of it, `max_tasks` and `max_requests` bound what is live;
+   none of them is ever probed.
+2. *Pauses hold for everybody* (`omniedit.core.pause`): `Retry-After` to the full; without one, a ladder that starts
+   small. One episode of refusals counts once, and in an episode one request at a time asks whether it is over.
+3. *Headers.* Where they state how much is left (`omniedit.core.quota`), no more is sent than that. While they describe
+   a window whose end stands still, the regime is `Window`: what is left is spread over the time that is left.
+4. Otherwise one of three regimes learns (`omniedit.core.regimes`):
 
-Everything here is pure: `now` (monotonic seconds) and `jitter` (0 to 1) are arguments, and time never runs backwards
-within a governor: an earlier `now` counts as the latest seen.
+   - `Ramp`, from the start: 2 requests a second, an eighth more for each acceptance that the pacer held back, and at
+     most 4 + accepted / 16 on their way at once. The first refusal after an acceptance ends it.
+   - `Rate`: the pacer follows what the service accepts. The first refusal of an episode takes 15 % off. When the block
+     is over, the rate is at most what the cycle from the last block to this one achieved, block included, and
+     returns to what the last minute achieved within seconds. From there it probes: by the same small step for all, so
+     that processes of one key come to equal shares; after 45 quiet seconds (or 30 requests, if those take longer) ever
+     faster, so that a limit that doubled is found soon. A cycle in which work was short, and not the limit, teaches
+     nothing.
+   - `Cap`: refusals at one level of unfinished tasks, or of requests on their way, above which hardly anything is
+     accepted, mean a cap (`omniedit.core.ceiling`). As much is kept live and no more; now and then one more is tried,
+     and three successes in a row lift it until the next refusal. A refusal below it lowers it. Refusals that a cap
+     does not explain lead back to `Rate`.
+
+Everything here is pure: `now` (monotonic seconds) and `jitter` (0 to 1) are arguments. Time never runs backwards in a
+governor: an earlier `now` counts as the latest one seen.
 """
 
 from __future__ import annotations
@@ -23,6 +36,7 @@ from typing import TypeVar
 
 from attrs import frozen
 
+from omniedit.core.pacing import MINUTE
 from omniedit.core.pause import Pause, Refusal
 from omniedit.core.quota import Quota
 from omniedit.core.ratehints import NO_HINT, Hint
@@ -55,24 +69,29 @@ Decision = Go | WaitUntil
 
 _GO = Go()
 _UNTIL_NEWS = WaitUntil(inf)
+_SOONEST_END = 0.3  # s: what is left of a window is not spent faster than over this time
 
 
 @frozen
 class Reading:
-    """What a governor knows: for statistics."""
+    """What a governor knows, for statistics. Rates are requests per second, times seconds."""
 
     regime: str
     rate: float
-    level: int
-    requests: int
-    pause: float
+    level: int  # unfinished tasks
+    requests: int  # on their way
+    pause: float  # left of it
     sent: int
     accepted: int
     refused: int
 
 
 class Governor:
-    """Decides when the next request of one lane may leave."""
+    """Decides when the next request of one lane may leave.
+
+    `now` is when it begins. `max_rate` (requests per second), `max_tasks` (unfinished) and `max_requests` (on their
+    way) are stated limits; `retry_after_cap` (seconds) is the longest `Retry-After` or reset that is believed.
+    """
 
     def __init__(
         self,
@@ -91,8 +110,9 @@ class Governor:
         self._regime: Regime = Ramp(self._facts)
         self._pause = Pause()
         self._quota = Quota()
-        self._held = False
-        self._sent = self._refused = 0
+        self._held = False  # whether the pacer or a pause held the next request back
+        self._sent = 0
+        self._refused = 0
 
     def when(self, now: float) -> Decision:
         """Whether a request may leave now."""
@@ -111,16 +131,15 @@ class Governor:
             return True
         if self._max_requests is not None and facts.requests >= self._max_requests:
             return True
-        if self._pause.probing and facts.requests:
-            return True
-        return not self._regime.room()
+        return self._pause.asking or not self._regime.room()
 
     def send(self, now: float) -> Sent:
-        """A request leaves."""
+        """A request leaves. Whoever sends one without having been told to go breaks the rules, not the governor."""
         now, facts = self._at(now), self._facts
         facts.pacer.take(now)
         sent = Sent(now, facts.requests, facts.tasks, self._held)
         self._held = False
+        self._pause.left(now, capped=self._regime.capped)
         self._regime.sent(sent)
         facts.requests += 1
         self._sent += 1
@@ -128,15 +147,15 @@ class Governor:
 
     def withdraw(self, sent: Sent) -> None:
         """A request that was let through did not leave after all."""
-        self._facts.requests -= 1
-        self._sent -= 1
-        self._held = sent.paced
+        self._returned(sent)
         self._facts.pacer.give_back()
+        self._held = sent.paced
+        self._sent -= 1
 
     def accepted(self, sent: Sent, now: float, hint: Hint = NO_HINT, *, task: bool = False) -> None:
         """The service took a request; `task` says that an unfinished task came of it."""
         now, facts = self._at(now), self._facts
-        facts.requests -= 1
+        self._returned(sent)
         facts.tasks += task
         facts.accepted += 1
         facts.goodput.add(now)
@@ -148,35 +167,33 @@ class Governor:
 
     def refused(self, sent: Sent, now: float, hint: Hint = NO_HINT, jitter: float = 0.5) -> None:
         """The service refused a request for its limits."""
-        now, facts = self._at(now), self._facts
-        facts.requests -= 1
-        self._refused += 1
-        wait = None if hint.retry_after is None else min(hint.retry_after, self._retry_after_cap)
-        refusal = self._pause.refused(sent.at, now, wait, 1 / facts.pacer.rate, jitter, capped=self._regime.capped)
-        facts.by_minute = self._pause.by_minute
-        facts.asked = wait or 0.0
-        if refusal is not Refusal.KNOWN:
-            self._regime = self._regime.refused(sent, now, refusal)
+        now = self._at(now)
+        self._returned(sent)
+        self._refuse(sent, now, hint, jitter)
         self._heed(hint, now)
 
-    def answered(self, now: float, hint: Hint = NO_HINT) -> None:
-        """Any other answer: the request is over, and nothing is learned about limits but what the headers say."""
-        self._facts.requests -= 1
+    def answered(self, sent: Sent, now: float, hint: Hint = NO_HINT) -> None:
+        """Any other answer: nothing is learned about limits but what the headers say."""
+        self._returned(sent)
         self._heed(hint, self._at(now))
 
-    def lost(self, *, task: bool = False) -> None:
+    def lost(self, sent: Sent, *, task: bool = False) -> None:
         """No answer; `task` says that the service may have taken it all the same."""
-        self._facts.requests -= 1
+        self._returned(sent)
         self._facts.tasks += task
 
     def finished(self, now: float, *, refused: bool = False) -> None:
-        """An unfinished task ended; `refused` says that it failed for a limit."""
-        facts = self._facts
+        """An unfinished task ended; `refused` says that it failed for a limit: a refusal that comes a minute late."""
+        now, facts = self._at(now), self._facts
         facts.tasks = max(facts.tasks - 1, 0)
         facts.ended += 1
-        self._pause.room_freed(self._at(now))
         if refused:
-            self._refused += 1
+            self._refuse(Sent(now - MINUTE, facts.requests, facts.tasks, paced=False), now, NO_HINT, 0.5)
+        self._pause.room_freed(now)
+
+    def adopt(self, tasks: int) -> None:
+        """That many tasks are unfinished already."""
+        self._facts.tasks += tasks
 
     def restrict(self, *, max_rate: float | None = None, max_tasks: int | None = None) -> None:
         """State limits, or tighten those stated before: of two, the lower holds."""
@@ -184,10 +201,6 @@ class Governor:
         facts.max_rate = _lower(facts.max_rate, max_rate)
         self._max_tasks = _lower(self._max_tasks, max_tasks)
         facts.pace(facts.pacer.rate)
-
-    def adopt(self, tasks: int) -> None:
-        """That many tasks are unfinished already."""
-        self._facts.tasks += tasks
 
     def reading(self, now: float) -> Reading:
         """What is known at this moment."""
@@ -203,25 +216,42 @@ class Governor:
             refused=self._refused,
         )
 
+    def _returned(self, sent: Sent) -> None:
+        self._facts.requests -= 1
+        self._pause.returned(sent.at)
+
+    def _refuse(self, sent: Sent, now: float, hint: Hint, jitter: float) -> None:
+        facts, pause = self._facts, self._pause
+        self._refused += 1
+        wait = None if hint.retry_after is None else min(hint.retry_after, self._retry_after_cap)
+        refusal = pause.refused(sent.at, now, wait, 1 / facts.pacer.rate, jitter, capped=self._regime.capped)
+        if refusal is Refusal.KNOWN:
+            return
+        facts.failed, facts.asked, facts.by_minute = sent.at, wait or 0.0, pause.by_minute
+        self._regime = self._regime.refused(sent, now, refusal)
+
     def _heed(self, hint: Hint, now: float) -> None:
-        """Never send more than is stated to be left, and spread it over a window that stands still."""
+        """Send no more than is stated to be left, and spread it over a window that stands still."""
         if hint.remaining is None or hint.reset is None:
             return
-        facts, quota = self._facts, self._quota
-        reset = min(hint.reset, self._retry_after_cap)
-        quota.read(hint.remaining, reset, now)
+        facts, reset = self._facts, min(hint.reset, self._retry_after_cap)
+        self._quota.read(hint.remaining, reset, now)
         left = hint.remaining - facts.requests
-        if quota.stands:
+        if self._quota.stands:
             self._regime = Window(facts)
-            facts.pace(max(left, 1.0) / max(quota.end - now, 0.3))
-        elif self._regime.name == "window":
+            facts.pace(max(left, 1.0) / max(self._quota.end - now, _SOONEST_END))
+        elif isinstance(self._regime, Window):
             self._regime = Rate(facts, now, known=facts.pacer.rate)
         if left <= 0:
-            self._pause.hold(now + reset if quota.stands else now + min(reset, 1 / facts.pacer.rate))
+            self._pause.hold(now + (reset if self._quota.stands else min(reset, 1 / facts.pacer.rate)))
 
     def _at(self, now: float) -> float:
         self._now = max(self._now, now)
         return self._now
+
+    def __repr__(self) -> str:
+        facts = self._facts
+        return f"<Governor {self._regime.name} {facts.pacer.rate:.2f}/s tasks={facts.tasks} requests={facts.requests}>"
 
 
 _N = TypeVar("_N", int, float)

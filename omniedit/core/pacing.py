@@ -3,7 +3,7 @@
 Rules of this room:
 
 - The pacer is the generic cell rate algorithm (ITU-T I.371): in any span of t seconds it lets through at most
-  `BURST + rate * (t + GRAIN)` requests, and idleness earns no more.
+  `burst + rate * (t + GRAIN)` requests, and idleness earns no more.
 - The meter counts acceptances in buckets of one second, so its memory is the same at one request an hour and at
   ten thousand a second.
 - Times are monotonic seconds, rates requests per second. Time that stands still or goes back counts as no time.
@@ -22,12 +22,13 @@ MINUTE = 60  # s: the span that services count in, and so the span of the meter
 
 
 class Pacer:
-    """Spaces requests `1 / rate` seconds apart."""
+    """Spaces requests `1 / rate` seconds apart; `burst` may leave together."""
 
-    __slots__ = ("_next", "rate")
+    __slots__ = ("_next", "burst", "rate")
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: float, burst: int = BURST) -> None:
         self.rate = rate
+        self.burst = burst
         self._next = float("-inf")  # the instant at which an even stream would send its next request
 
     @property
@@ -37,7 +38,7 @@ class Pacer:
 
     @property
     def _slack(self) -> float:
-        return max((BURST - 1) / self.rate, GRAIN)
+        return max((self.burst - 1) / self.rate, GRAIN)
 
     def take(self, now: float) -> None:
         """A request leaves."""

@@ -2,16 +2,18 @@
 
 Rules of this room:
 
-- Refusals come in episodes. A refused request that left before the last reaction belongs to the episode that is
-  already being answered: it can lengthen the pause, but says nothing new.
+- Refusals come in episodes. A refused request that left before the last reaction belongs to the episode that is being
+  answered already: its `Retry-After` counts, but it says nothing new. The first acceptance of a request that left
+  after the last reaction ends the episode.
 - `Retry-After` pauses everybody until then, plus up to 2 % so that not all come back at once; never less.
-- Without it, the first refusal of an episode pauses for half an interval of the pacer. When a request is refused that
-  left after the pause, the limit is still shut: pauses triple, from one second or one interval to half a minute, and
-  from there on last half as long as the block has lasted, to a quarter of an hour; a single request goes in between.
-- Many services count by the minute. Where the last three blocks ended at the same instant of the minute, the next is
-  expected to end there too: when that is less than 15 s away, it is waited for instead.
+- Without it, the first refusal pauses for half an interval of the pacer. When the next request is refused too, pauses
+  triple, from one second or one interval to half a minute, and from there on last half as long as the block has
+  lasted, up to a quarter of an hour.
+- During an episode one request at a time asks whether the limit has opened. Only a known cap is not asked: there, room
+  comes from work that ends, and the first refusal pauses nobody.
+- Many services count by the minute. Once three blocks in a row can have ended at the same instant of the minute, and
+  that is less than half a minute away, it is searched for by halving, and then waited for.
 - A task that ends may have made room: it halves what is left of a pause that nobody asked for, once.
-- The first acceptance of a request that left after the last reaction ends the episode.
 """
 
 from __future__ import annotations
@@ -23,13 +25,14 @@ from omniedit.core.pacing import MINUTE
 
 __all__ = ["Pause", "Refusal"]
 
-_FIRST = 1.0  # s: the first rung of the ladder
+_SPREAD = 0.02  # of a Retry-After, on top of it
+_FIRST_RUNG = 1.0  # s
 _HALF_MINUTE = 30.0  # s: where the rungs stop tripling, so that a minute window is overslept by half at most
 _LONGEST = 900.0  # s: a limit that stays shut for hours is asked four times an hour
 _AGREEING = 3  # blocks: two may end at the same instant of the minute by chance
-_EXPECTED_WITHIN = 30.0  # s: how far ahead the end of a block is believed
+_NEAR = 30.0  # s: how far ahead the end of a block is believed
 _SHARP = 1.0  # s: a block end known as well as this needs no more search
-_JUST_AFTER = 0.05  # s: past the expected end, for the service's clock and ours
+_JUST_AFTER = 0.05  # s past the expected end, for the service's clock and ours
 
 
 class Refusal(Enum):
@@ -43,81 +46,99 @@ class Refusal(Enum):
 class Pause:
     """The pause of one lane."""
 
-    __slots__ = ("_began", "_firm", "_halved", "_last_failed", "_minute", "in_a_row", "probing", "reacted", "until")
+    __slots__ = ("_asked", "_began", "_blind", "_failed", "_halvable", "_in_a_row", "_minute", "_reacted", "_trial")
 
     def __init__(self) -> None:
-        self.until = -inf
-        self.reacted = -inf  # when the last reaction was
-        self.in_a_row = 0  # refusals of this episode that counted
+        self._asked = -inf  # the end of the pause that the service asked for
+        self._blind = -inf  # the end of the one that it did not
+        self._halvable = False
+        self._in_a_row = 0  # refusals of this episode that counted
         self._began = -inf  # when the episode began
-        self._last_failed = -inf  # when the last refused request had left
-        self.probing = False  # whether only a single request may be on its way, to see if the limit has opened
-        self._firm = False  # whether there is a reason for just this long a pause
-        self._halved = False
+        self._reacted = -inf  # when the last of them was answered
+        self._failed = -inf  # when its request had left
+        self._trial = inf  # when the request left that asks whether the limit has opened; inf: none is on its way
         self._minute = _Minute()
+
+    @property
+    def until(self) -> float:
+        """The instant before which nothing may leave."""
+        return max(self._asked, self._blind)
+
+    @property
+    def asking(self) -> bool:
+        """Whether a request is on its way to ask if the limit has opened, so that all others wait."""
+        return self._trial < inf
+
+    @property
+    def last_failed(self) -> float:
+        """When the last refused request had left that counted."""
+        return self._failed
 
     @property
     def by_minute(self) -> bool:
         """Whether blocks are known to end at one instant of the minute."""
         return self._minute.known
 
+    def left(self, now: float, *, capped: bool) -> None:
+        """A request left."""
+        if self._in_a_row > capped:
+            self._trial = now
+
+    def returned(self, left: float) -> None:
+        """What became of a request that left at `left` is known."""
+        if left == self._trial:
+            self._trial = inf
+
     def refused(
         self, left: float, now: float, wait: float | None, interval: float, jitter: float, *, capped: bool = False
     ) -> Refusal:
         """A request that left at `left` was refused; `wait` is its `Retry-After`, `interval` that of the pacer."""
         if wait is not None:
-            self._extend(now + wait * (1 + 0.02 * jitter))
-        if left <= self.reacted:
+            self._asked = max(self._asked, now + wait * (1 + _SPREAD * jitter))
+        if left <= self._reacted:
             return Refusal.KNOWN
-        self.reacted, self._last_failed = now, left
-        self.in_a_row += 1
-        if self.in_a_row == 1:
+        self._reacted, self._failed = now, left
+        self._in_a_row += 1
+        if self._in_a_row == 1:
             self._began = now
-        self._firm, self._halved = wait is not None, False
-        self.probing = not capped or self.in_a_row > 1
-        if wait is None and self.probing:
-            self._extend(self._blind(now, interval, jitter))
-        return Refusal.FIRST if self.in_a_row == 1 else Refusal.AGAIN
+        if wait is None and self._in_a_row > capped:
+            self._pause_blindly(now, interval, jitter)
+        return Refusal.FIRST if self._in_a_row == 1 else Refusal.AGAIN
 
     def hold(self, until: float) -> None:
         """Pause at least until then, as headers ask."""
-        self._extend(until)
-        self._firm = True
+        self._asked = max(self._asked, until)
 
     def accepted(self, left: float) -> bool:
         """A request that left at `left` was accepted; True when that ends an episode."""
-        if not self.in_a_row or left <= self.reacted:
+        if not self._in_a_row or left <= self._reacted:
             return False
-        self.in_a_row = 0
-        self.probing = False
-        self._minute.ended(self._last_failed, left)
+        self._in_a_row = 0
+        self._minute.ended(self._failed, left)
         return True
 
     def room_freed(self, now: float) -> None:
         """A task ended."""
-        if self.in_a_row and not self._firm and not self._halved and self.until > now:
-            self.until -= (self.until - now) / 2
-            self._halved = True
+        if self._halvable and self._blind > now:
+            self._blind -= (self._blind - now) / 2
+            self._halvable = False
 
-    def _blind(self, now: float, interval: float, jitter: float) -> float:
-        """The end of a pause that nobody asked for."""
+    def _pause_blindly(self, now: float, interval: float, jitter: float) -> None:
         expected = self._minute.try_at(now)
-        if expected is not None:
-            self._firm = True
-            return expected + _JUST_AFTER
-        if self.in_a_row == 1:
+        self._halvable = expected is None
+        self._blind = self._rung(now, interval, jitter) if expected is None else expected + _JUST_AFTER
+
+    def _rung(self, now: float, interval: float, jitter: float) -> float:
+        if self._in_a_row == 1:
             return now + min(interval / 2, _HALF_MINUTE)
-        rung = max(interval, _FIRST) * 3.0 ** min(self.in_a_row - 2, 9)
+        rung = max(interval, _FIRST_RUNG) * 3.0 ** min(self._in_a_row - 2, 9)
         if rung > _HALF_MINUTE:
             rung = max(_HALF_MINUTE, min(rung, (now - self._began) / 2))
         return now + min(rung, _LONGEST) * (0.9 + 0.2 * jitter)
 
-    def _extend(self, until: float) -> None:
-        self.until = max(self.until, until)
-
 
 class _Minute:
-    """Where in the minute blocks end: what all of them since the first have in common."""
+    """Where in the minute blocks end: what the last ones that agree have in common."""
 
     __slots__ = ("_agreed", "_high", "_low")
 
@@ -127,7 +148,6 @@ class _Minute:
 
     @property
     def known(self) -> bool:
-        """Whether enough blocks agree."""
         return self._agreed >= _AGREEING
 
     def ended(self, after: float, by: float) -> None:
@@ -142,7 +162,7 @@ class _Minute:
     def try_at(self, now: float) -> float | None:
         """When to try next whether a block has ended, if its end is known and near."""
         end = now + (self._high - now) % MINUTE if self.known else inf
-        if end - now > _EXPECTED_WITHIN:
+        if end - now > _NEAR:
             return None
         earliest = max(now, end - (self._high - self._low))
         return end if end - earliest < _SHARP else (earliest + end) / 2

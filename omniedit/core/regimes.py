@@ -1,31 +1,57 @@
-"""The three regimes of the governor; see `omniedit.core.governor` for the rules in full.
+"""The regimes of the governor; `omniedit.core.governor` tells their rules in full.
 
 Rules of this room:
 
-- A regime steers the pacer and says how much may be on its way. It learns from acceptances and from refusals that open
-  or prolong an episode, and answers each with the regime that is in force from then on: itself, or its successor.
-- `Ramp` ends with the first refusal. `Rate` and `Cap` can follow each other as often as the evidence asks for it.
+- A regime steers the pacer and says whether there is room for one more request. It learns from acceptances and from the
+  refusals that open or prolong an episode, and answers each with the regime that is in force from then on.
+- `Ramp` ends with the first refusal. `Rate` and `Cap` follow each other as the evidence asks for it. `Window` is in
+  force while headers describe one.
+- Rates are requests per second, times monotonic seconds, levels numbers of unfinished tasks or of requests.
 """
 
 from __future__ import annotations
 
 from math import exp, inf
-from typing import Protocol
 
 from attrs import define, field
 
 from omniedit.core.ceiling import REQUESTS, TASKS, Ceiling, Kind
-from omniedit.core.pacing import MINUTE, Goodput, Pacer
+from omniedit.core.pacing import BURST, MINUTE, Goodput, Pacer
 from omniedit.core.pause import Refusal
 
 __all__ = ["Cap", "Facts", "Ramp", "Rate", "Regime", "Sent", "Window"]
 
 _START_RATE = 2.0
-_LEAST_RATE = 1 / 7200
+_LEAST_RATE = 1 / 7200  # one request in two hours
+_MOST_RATE = 1e5
 _STATED_SHARE = 0.98  # of a stated rate: leaves 1.2 s a minute for requests that arrive closer than they left
 
+_RAMP_STEP = 0.125  # requests/s for each acceptance: the rate doubles in about 6 s
+_RAMP_WIDTH = 4  # requests on their way at once, and one more for each 16 acceptances
 
-@define
+_CUT = 0.15  # of the rate, at the first refusal of an episode
+_RECOVERY = 12.0  # s: the time constant of the way back to what the last minute achieved
+_TICK = 45.0  # s: the least time in which the rate is probed once
+_TICK_REQUESTS = 30.0  # requests that a tick has to last for, where they take longer than that
+_LONGEST_TICK = 300.0  # s
+_TICK_PER_WAIT = 10.0  # a service that asks for long pauses is probed so much more rarely
+_STEP = 0.06  # requests/s a tick: the same for all, so that processes of one key come to equal shares
+_LEAST_GAIN, _MOST_GAIN = 0.015, 0.06  # of the rate a tick
+_BOLD_STEP = 0.15  # requests/s a tick and root of the rate, where blocks end on the minute
+_STEEPNESS = 16.0  # after a quiet tick the gain grows by this factor a tick ...
+_QUICK_GAIN = 0.02  # ... from here on ...
+_TOP_GAIN = 1.2  # ... up to here
+_LONGEST_QUIET = 3.0  # ticks: by then the gain is at its top
+_UNKNOWN_GROUND = 1.1  # times the rate of the last cycle: above it, one refusal takes back no more than a fifth
+_RECENT = 10.0  # s: what the ramp achieved at its end
+
+_SUCCESSES = 3  # tries of one more in a row that lift a cap
+_DOUBT = 0.04  # share of refusals below the width that a cap does not explain
+_DOUBT_MEMORY = 100  # requests
+_BARRED = 300.0  # s without another cap after one that was none; doubled each time
+
+
+@define(eq=False)
 class Sent:
     """A request that left: when, what was on its way then, and whether the pacer had held it back."""
 
@@ -45,10 +71,12 @@ class Facts:
     __slots__ = (
         "accepted",
         "asked",
+        "bar",
         "barred",
         "by_minute",
         "ceilings",
         "ended",
+        "failed",
         "goodput",
         "max_rate",
         "pacer",
@@ -63,255 +91,240 @@ class Facts:
         self.pacer = Pacer(_START_RATE)
         self.pace(_START_RATE)
         self.goodput = Goodput(now)
-        self.ceilings = (Ceiling(TASKS), Ceiling(REQUESTS))
         self.requests = 0  # on their way
         self.tasks = 0  # unfinished, as far as is known
-        self.accepted = 0
-        self.ended = 0
-        self.barred = -inf
-        self.by_minute = False
-        self.asked = 0.0
+        self.accepted = 0  # requests, ever
+        self.ended = 0  # tasks, ever
+        self.failed = -inf  # when the last refused request left that counted
+        self.asked = 0.0  # the last Retry-After
+        self.by_minute = False  # whether blocks end at one instant of the minute
+        self.ceilings = (Ceiling(TASKS), Ceiling(REQUESTS))
+        self.barred = -inf  # until when no cap is believed
+        self.bar = _BARRED
 
     def level(self, kind: Kind) -> int:
+        """What is live of a kind."""
         return self.requests if kind is REQUESTS else self.requests + self.tasks
 
     def pace(self, rate: float) -> None:
-        bound = inf if self.max_rate is None else self.max_rate * _STATED_SHARE
-        self.pacer.rate = max(_LEAST_RATE, min(rate, bound))
+        """Set the pacer's rate, within what is stated; a stated rate is kept without bursts."""
+        bound = _MOST_RATE if self.max_rate is None else self.max_rate * _STATED_SHARE
+        self.pacer.rate = max(min(_LEAST_RATE, bound), min(rate, bound))
+        self.pacer.burst = BURST if self.max_rate is None else 1
+
+    def find_cap(self, sent: Sent, now: float) -> tuple[Ceiling, int] | None:
+        """Weigh whether the episode that this request opens speaks for a cap."""
+        found = None
+        for ceiling in self.ceilings:
+            width = ceiling.opened(sent.level(ceiling.kind), self.ended)
+            if width is not None and found is None:
+                found = ceiling, width
+        return found if now >= self.barred and not self.by_minute else None
 
 
-class Regime(Protocol):
-    """How a lane is steered."""
+@define
+class Regime:
+    """How a lane is steered. As it stands it lets everything go and learns nothing."""
+
+    facts: Facts
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What people call it."""
+        return type(self).__name__.lower()
 
     @property
-    def capped(self) -> bool: ...
+    def capped(self) -> bool:
+        """Whether a refusal means that something has to end first."""
+        return False
 
     def room(self) -> bool:
         """Whether one more request may be on its way."""
-        ...
-
-    def sent(self, sent: Sent) -> None: ...
-
-    def accepted(self, sent: Sent, now: float, *, reopened: bool) -> Regime: ...
-
-    def refused(self, sent: Sent, now: float, refusal: Refusal) -> Regime: ...
-
-
-@define
-class Ramp:
-    """Nothing is known yet."""
-
-    facts: Facts
-    name: str = "ramp"
-    capped: bool = False
-
-    def room(self) -> bool:
-        return self.facts.requests < 4 + self.facts.accepted // 16
-
-    def sent(self, sent: Sent) -> None:
-        pass
-
-    def accepted(self, sent: Sent, now: float, *, reopened: bool) -> Regime:
-        if sent.paced:
-            self.facts.pace(self.facts.pacer.rate + 0.125)
-        return self
-
-    def refused(self, sent: Sent, now: float, refusal: Refusal) -> Regime:
-        if not self.facts.accepted:
-            return self
-        return Rate(self.facts, self.facts.started, known=self.facts.pacer.rate, taken=self.facts.accepted).refused(
-            sent, now, refusal
-        )
-
-
-def tick(rate: float, asked: float) -> float:
-    return max(TICK_LEAST, min(TICK_MOST, TICK_N / rate), COST * asked)
-
-
-COST = 10.0
-
-
-TICK_LEAST = 45.0
-TICK_N = 45.0
-GAIN = 0.06  # requests/s per tick
-GAIN_LOW = 0.015
-RECENT = 10.0
-GAIN_HIGH = 0.06
-BOLD = 0.15  # requests/s per tick and root of the rate
-CUT = 0.15
-PULL = 12.0
-TICK_MOST = 300.0
-STEEP = 16.0
-TOP = 1.2
-
-
-@define
-class Rate:
-    """The rate is limited."""
-
-    facts: Facts
-    since: float  # when the cycle began
-    known: float
-    quiet: float = 0.0  # ticks of the probing clock since the last refusal
-    grown: float = -inf
-    taken: int = 0
-    sends: int = 0
-    paced: int = 0
-    first: bool = True
-    failed: float = 0.0
-    name: str = "rate"
-    capped: bool = False
-
-    def room(self) -> bool:
         return True
 
     def sent(self, sent: Sent) -> None:
-        self.sends += 1
-        self.paced += sent.paced
+        """A request left."""
+
+    def accepted(self, sent: Sent, now: float, *, reopened: bool) -> Regime:
+        """A request was accepted; `reopened` says that this ended an episode."""
+        return self
+
+    def refused(self, sent: Sent, now: float, refusal: Refusal) -> Regime:
+        """A request was refused, and that was news."""
+        return self
+
+
+class Window(Regime):
+    """Headers say how much is left and until when; the governor paces by them."""
+
+
+class Ramp(Regime):
+    """Nothing is known yet."""
+
+    def room(self) -> bool:
+        return self.facts.requests < _RAMP_WIDTH + self.facts.accepted // 16
+
+    def accepted(self, sent: Sent, now: float, *, reopened: bool) -> Regime:
+        if sent.paced:
+            self.facts.pace(self.facts.pacer.rate + _RAMP_STEP)
+        return self
+
+    def refused(self, sent: Sent, now: float, refusal: Refusal) -> Regime:
+        facts = self.facts
+        if not facts.accepted:
+            return self  # others of the same key have used it up: that says nothing about our share
+        rate = Rate(
+            facts, facts.started, known=facts.pacer.rate, taken=facts.accepted, paced=facts.accepted, first=True
+        )
+        return rate.refused(sent, now, refusal)
+
+
+@define
+class Rate(Regime):
+    """The rate is limited."""
+
+    since: float  # when the present cycle began: with the last reopening
+    known: float  # the rate that the last cycle achieved
+    taken: int = 0  # acceptances in this cycle
+    paced: int = 0  # those of them that the pacer had held back
+    first: bool = False  # whether this cycle began with the ramp
+    quiet: float = 0.0  # ticks of growth since the last refusal
+    grown: float = -inf
 
     def accepted(self, sent: Sent, now: float, *, reopened: bool) -> Regime:
         self.taken += 1
+        self.paced += sent.paced
         if reopened:
-            self._reopen(sent.at, (self.failed + sent.at) / 2, now)
+            self._reopen(sent.at, now)
         if sent.paced:
             self._grow(now)
         return self
 
     def refused(self, sent: Sent, now: float, refusal: Refusal) -> Regime:
-        if refusal is not Refusal.FIRST:
-            self.failed = sent.at
-            return self
-        self.failed = sent.at
         facts = self.facts
-        for ceiling in facts.ceilings:
-            cap = ceiling.opened(sent.level(ceiling.kind), facts.ended)
-            if cap is not None and now >= facts.barred and not facts.by_minute:
-                return Cap(facts, ceiling, cap)
-        facts.pace(facts.pacer.rate * (1 - CUT))
+        if refusal is not Refusal.FIRST:
+            return self
+        found = facts.find_cap(sent, now)
+        if found is not None:
+            return Cap(facts, *found)
+        facts.pace(facts.pacer.rate * (1 - _CUT))
         self.quiet = 0.0
         return self
 
-    def _reopen(self, left: float, at: float, now: float) -> None:
-        facts, rate = self.facts, self.facts.pacer.rate
-        span = max(at - self.since, 0.1)
-        achieved = self.taken / span
-        if span > MINUTE:
-            achieved = max(achieved, facts.goodput.rate(now))
-        if rate > 1.1 * self.known:
-            achieved = max(achieved, 0.8 * rate)
-        if self.first:
-            achieved = max(achieved, facts.goodput.recent(self.failed, min(RECENT, max(span / 3, 1.0))))
-        if self.paced * 2 >= self.sends:
-            facts.pace(min(rate, achieved))
+    def _reopen(self, left: float, now: float) -> None:
+        """A cycle is over: from one reopening to the next, block included, nobody got more than was achieved."""
+        facts = self.facts
+        end = (facts.failed + left) / 2
+        if 2 * self.paced >= self.taken:  # else it was work that was short, and not the limit
+            facts.pace(min(facts.pacer.rate, self._achieved(end, now)))
             self.known = facts.pacer.rate
         facts.pacer.restart(left)
-        self.since = self.grown = at
-        self.taken = self.sends = self.paced = 0
+        self.since = self.grown = end
+        self.taken = self.paced = 0
         self.first = False
+
+    def _achieved(self, end: float, now: float) -> float:
+        facts, span = self.facts, max(end - self.since, 0.1)
+        rates = [self.taken / span]
+        if span > MINUTE:
+            rates.append(facts.goodput.rate(now))
+        if facts.pacer.rate > _UNKNOWN_GROUND * self.known:
+            rates.append(0.8 * facts.pacer.rate)
+        if self.first:
+            rates.append(facts.goodput.recent(facts.failed, min(_RECENT, max(span / 3, 1.0))))
+        return max(rates)
 
     def _grow(self, now: float) -> None:
         facts, rate = self.facts, self.facts.pacer.rate
         elapsed, self.grown = min(now - self.grown, 5 / rate + 1), now
         goodput = facts.goodput.rate(now)
         if rate < goodput:
-            rate += (goodput - rate) * (1 - exp(-elapsed / PULL))
+            rate += (goodput - rate) * (1 - exp(-elapsed / _RECOVERY))
         if rate >= 0.97 * goodput:
-            ticks = elapsed / tick(rate, facts.asked)
-            self.quiet += ticks
-            gain = max(GAIN_LOW, min(GAIN / rate, GAIN_HIGH))
-            if self.quiet > 1:
-                gain = max(gain, min(TOP, max(gain, 0.02) * STEEP ** (self.quiet - 1)))
-            if facts.by_minute:
-                gain = max(gain, BOLD / rate**0.5)
-            rate *= 1 + gain * ticks
+            ticks = elapsed / self._tick(rate)
+            self.quiet = min(self.quiet + ticks, _LONGEST_QUIET)
+            rate *= 1 + self._gain(rate) * ticks
         facts.pace(rate)
 
+    def _tick(self, rate: float) -> float:
+        return max(_TICK, min(_TICK_REQUESTS / rate, _LONGEST_TICK), _TICK_PER_WAIT * self.facts.asked)
 
-@define
-class Window:
-    """The service says how much is left, and until when."""
-
-    facts: Facts
-    name: str = "window"
-    capped: bool = False
-
-    def room(self) -> bool:
-        return True
-
-    def sent(self, sent: Sent) -> None:
-        pass
-
-    def accepted(self, sent: Sent, now: float, *, reopened: bool) -> Regime:
-        return self
-
-    def refused(self, sent: Sent, now: float, refusal: Refusal) -> Regime:
-        return self
-
-
-SUCCESSES = 3
+    def _gain(self, rate: float) -> float:
+        """Growth of the rate in one tick, as a share of it."""
+        gain = max(_LEAST_GAIN, min(_STEP / rate, _MOST_GAIN))
+        if self.quiet > 1:
+            gain = max(gain, min(max(gain, _QUICK_GAIN) * _STEEPNESS ** (self.quiet - 1), _TOP_GAIN))
+        return max(gain, _BOLD_STEP / rate**0.5) if self.facts.by_minute else gain
 
 
 @define
-class Cap:
+class Cap(Regime):
     """What is live is limited."""
 
-    facts: Facts
     ceiling: Ceiling
-    width: int
-    held: int = 0
-    entry: int = 0
-    since_probe: int = 0
-    successes: int = 0
-    probe: Sent | None = None
-    shrunk: float = -inf
-    name: str = field(init=False)
-    capped: bool = True
+    width: int  # so much may be live
+    held: int = field(default=0, init=False)  # the width before it was last lifted
+    entered: int = field(default=0, init=False)
+    since_try: int = field(default=0, init=False)  # acceptances since one more was last tried
+    successes: int = field(default=0, init=False)  # of such tries, in a row
+    trial: Sent | None = field(default=None, init=False)
+    shrunk: float = field(default=-inf, init=False)
+    doubt: float = field(default=0.0, init=False)  # the share of refusals below the width
 
     def __attrs_post_init__(self) -> None:
-        self.name = f"cap on {self.ceiling.kind.name}"
-        self.held = self.entry = self.width
+        self.held = self.entered = self.width
+
+    @property
+    def name(self) -> str:
+        return f"cap on {self.ceiling.kind.name}"
+
+    @property
+    def capped(self) -> bool:
+        return True
 
     def room(self) -> bool:
-        level, after = self.facts.level(self.ceiling.kind), self.ceiling.kind.probe_after
+        level, kind = self.facts.level(self.ceiling.kind), self.ceiling.kind
         if level == self.width:
-            return self.since_probe >= (after // 15 if self.successes else after)
+            return self.since_try >= (kind.try_next if self.successes else kind.try_after)
         return level < self.width
 
     def sent(self, sent: Sent) -> None:
-        if sent.level(self.ceiling.kind) >= self.width:
-            self.since_probe = 0
-            self.probe = sent
-            if not self.successes:
-                self.held = self.width
+        if sent.level(self.ceiling.kind) < self.width:
+            return
+        self.since_try, self.trial = 0, sent
+        if not self.successes:
+            self.held = self.width
 
     def accepted(self, sent: Sent, now: float, *, reopened: bool) -> Regime:
         facts, level = self.facts, sent.level(self.ceiling.kind)
         facts.pace(max(0.995 * facts.pacer.rate, 2 * facts.goodput.rate(now)))
-        self.since_probe += 1
-        if sent is self.probe:
-            self.probe = None
+        self.since_try += 1
+        self.doubt *= 1 - 1 / _DOUBT_MEMORY
+        if sent is self.trial:
+            self.trial = None
             self.successes += 1
-        if self.successes >= SUCCESSES and level >= self.width - 1 and sent.at > self.shrunk:
+        if self.successes >= _SUCCESSES and level >= self.width - 1 and sent.at > self.shrunk:
             self.width = max(self.width, level) + 1
         return self
 
     def refused(self, sent: Sent, now: float, refusal: Refusal) -> Regime:
-        level = sent.level(self.ceiling.kind)
-        failed, self.probe = self.probe, None
-        self.successes = 0
-        self.shrunk = now
-        if level >= self.width - (failed is not None):
+        level, trying = sent.level(self.ceiling.kind), self.trial is not None
+        self.trial, self.successes, self.shrunk = None, 0, now
+        if level >= self.width - trying:  # the trial itself, or one that it overtook
             return self
-        if self.facts.by_minute or 2 * level < self.entry:
-            self.facts.barred = now + 300
-            self.ceiling.forget()
-            self.facts.pace(self.facts.goodput.rate(now))
-            return Rate(self.facts, now, known=self.facts.pacer.rate)
+        self.doubt += 1 / _DOUBT_MEMORY
+        if self.facts.by_minute or 2 * level < self.entered or self.doubt > _DOUBT:
+            return self._leave(now)
         if self.held <= level <= 1.1 * self.held + 1:
-            self.width = self.held
+            self.width = self.held  # it was lifted too far
         else:
-            self.width = self.held = max(1, level)
+            self.width = self.held = max(level, 1)
         return self
+
+    def _leave(self, now: float) -> Regime:
+        """This was no cap, or it is one no longer."""
+        facts = self.facts
+        facts.barred, facts.bar = now + facts.bar, 2 * facts.bar
+        self.ceiling.forget()
+        facts.pace(facts.goodput.rate(now))
+        return Rate(facts, now, known=facts.pacer.rate)

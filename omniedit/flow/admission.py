@@ -226,6 +226,11 @@ class Admission:
             return
         if what is Plan.orphan:
             await self._orphan(record)
+        found = await self._engine.settle(self._run.journal, record.entry)
+        if found is not None:
+            record.entry = found.entry
+            self._start(record)
+            return
         wanted = self._run.on_uncertain == OnUncertain.replay
         if wanted and may_replay(record.entry, attempts, self._engine.clock.utcnow()):
             self._run.budget.recall(record.key)

@@ -54,6 +54,7 @@ class Bookkeeper:
         unfinished: how many tasks are unfinished at the service.
         stopped: takes records of a run in which nothing more can be submitted, and why.
         on_accepted: takes records whose task is unfinished or done.
+        on_uncertain: takes records whose outcome nobody knows, and what to say of it.
         on_ended: takes records that the engine is done with, and why.
     """
 
@@ -67,6 +68,7 @@ class Bookkeeper:
         unfinished: Callable[[], int],
         stopped: Callable[[Record, OmniEditError], None],
         on_accepted: Callable[[Record, Task], None],
+        on_uncertain: Callable[[Record, OmniEditError], None],
         on_ended: Callable[[Record, OmniEditError | None], None],
     ) -> None:
         self._clock = clock
@@ -76,6 +78,7 @@ class Bookkeeper:
         self._unfinished = unfinished
         self._stopped = stopped
         self._on_accepted = on_accepted
+        self._on_uncertain = on_uncertain
         self._on_ended = on_ended
         self._heard = False
         self._lost_since: float | None = None
@@ -193,13 +196,13 @@ class Bookkeeper:
         if record.run.on_uncertain == OnUncertain.replay and unknown.again and not record.released:
             self._replay(record, unknown, error)
         else:
-            self._on_ended(record, error)
+            self._on_uncertain(record, error)
 
     def _replay(self, record: Record, unknown: Unknown, error: OmniEditError) -> None:
         """Repeat an uncertain request, a few times; a repeat that only found no room does not count."""
         record.replays += not unknown.waits
         if record.replays > _REPLAYS or (unknown.waits and self._is_hopeless(record)):
-            self._on_ended(record, error)
+            self._on_uncertain(record, error)
         else:
             self._again(record, 0.0 if unknown.waits else self._backoff(1.0, record.replays))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +24,7 @@ from omniedit.flow.asking import ask
 from omniedit.flow.batch import Batch, BatchSettings
 from omniedit.flow.calls import Calls
 from omniedit.flow.edit import EditRun
-from omniedit.flow.engine import Engine, EngineStatistics
+from omniedit.flow.engine import Engine, EngineSettings, EngineStatistics
 from omniedit.flow.journals import Journals
 from omniedit.flow.record import OnTransfer
 from omniedit.flow.settings import (
@@ -73,6 +72,8 @@ class Client:
         max_rate: most submits per second; learned when not given.
         on_uncertain: what to do when nobody knows whether a paid request was accepted: `hold` it for the user, or
             `replay` it with the same `Idempotency-Key` and body.
+        settle_by_listing: look for the task of a lost request in the service's listing. Only for a key that nobody but
+            this client uses, with one journal: else it may take somebody else's task for its own.
         host: where local files are put so that the service can fetch them; the service's own file storage when not
             given.
         preflight: look at clips before they are submitted.
@@ -100,6 +101,7 @@ class Client:
         max_in_flight: int | None = None,
         max_rate: float | None = None,
         on_uncertain: Literal["hold", "replay"] = "hold",
+        settle_by_listing: bool = False,
         host: Host | None = None,
         preflight: bool = True,
         overwrite: bool = False,
@@ -126,9 +128,9 @@ class Client:
         self._on_uncertain = read_on_uncertain(on_uncertain)
         self._overwrite = overwrite
         self._grace = grace
-        self._downloads = max_downloads
         self._patience = Patience(overall=task_timeout)
-        self._callback_base = None if callback_base is None else callback_base.rstrip("/")
+        base_of_calls = callback_base and callback_base.rstrip("/")
+        self._how = EngineSettings(self._patience, grace, max_downloads, base_of_calls, settle_by_listing)
         self._clock = clock or SystemClock()
         self._downloader = Downloader(
             allow_private=self._door.local, limit_rate=limit_rate, tls=ssl_context, clock=self._clock
@@ -356,18 +358,7 @@ class Client:
         """The engine behind all edits of this client."""
         gate = self._entered()
         if self._engine is None:
-            self._engine = Engine(
-                self._door,
-                gate,
-                self._sources,
-                self._downloader,
-                self._clock,
-                patience=self._patience,
-                grace=self._grace,
-                downloads=self._downloads,
-                callback_base=self._callback_base,
-                jitter=random.random,
-            )
+            self._engine = Engine(self._door, gate, self._sources, self._downloader, self._clock, settings=self._how)
         return self._engine
 
     async def opened(self, journal: Journal) -> Journal:

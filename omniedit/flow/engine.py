@@ -20,10 +20,12 @@ import attrs
 from omniedit.api.client import Door
 from omniedit.api.gate import Gate, GateStatistics
 from omniedit.clock import Clock
+from omniedit.core.lifecycle import Step
 from omniedit.core.polling import Belief, Patience
 from omniedit.errors import ClientClosed, OmniEditError
 from omniedit.flow.fetching import Fetcher
 from omniedit.flow.record import Record
+from omniedit.flow.settling import Listing, Settler
 from omniedit.flow.submitting import Resolver, Submitter
 from omniedit.flow.telemetry import Telemetry
 from omniedit.flow.trust import CallbackTrust
@@ -32,7 +34,7 @@ from omniedit.journal.base import Journal
 from omniedit.media.download import Downloader
 from omniedit.models import Entry, Status, Task
 
-__all__ = ["Engine", "EngineStatistics", "closed"]
+__all__ = ["Engine", "EngineSettings", "EngineStatistics", "closed"]
 
 
 @attrs.frozen
@@ -59,6 +61,22 @@ class EngineStatistics:
     gate: GateStatistics
 
 
+@attrs.frozen
+class EngineSettings:
+    """How an engine works."""
+
+    patience: Patience
+    """Bounds on one task."""
+    grace: float
+    """Seconds that a cancelled paid request is waited for."""
+    downloads: int
+    """Downloads at once."""
+    callback_base: str | None = None
+    """Address below which the service calls; None without callbacks."""
+    settle_by_listing: bool = False
+    """Look for lost requests in the service's listing."""
+
+
 class Engine:
     """Takes records, and gives each back through its run's listener exactly once.
 
@@ -68,10 +86,7 @@ class Engine:
         resolver: checks and hosts sources.
         downloader: fetches results.
         clock: time.
-        patience: bounds on one task.
-        grace: seconds that a cancelled paid request is waited for.
-        downloads: downloads at once.
-        callback_base: address below which the service calls; None without callbacks.
+        settings: how.
         jitter: numbers from 0 to 1.
     """
 
@@ -83,25 +98,24 @@ class Engine:
         downloader: Downloader,
         clock: Clock,
         *,
-        patience: Patience,
-        grace: float,
-        downloads: int,
-        callback_base: str | None = None,
+        settings: EngineSettings,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.gate = gate
         self.clock = clock
         self._live: dict[tuple[int, str], Record | None] = {}
         self._by_nonce: dict[bytes, Record] = {}
+        base = settings.callback_base
         self._submitter = Submitter(
             door,
             gate,
             resolver,
             clock,
             jitter,
-            grace=grace,
-            callback_of=None if callback_base is None else partial(_callback_address, callback_base),
+            grace=settings.grace,
+            callback_of=None if base is None else partial(_callback_address, base),
             on_accepted=self._accepted,
+            on_uncertain=self._uncertain,
             on_ended=self._ended,
         )
         self._watcher = Watcher(
@@ -109,12 +123,14 @@ class Engine:
             gate,
             clock,
             belief=Belief(),
-            patience=patience,
-            trust=CallbackTrust(callback_base),
+            patience=settings.patience,
+            trust=CallbackTrust(base),
             on_completed=self._completed,
             on_ended=self._ended,
         )
-        self._fetcher = Fetcher(door, gate, downloader, clock, workers=downloads, on_ended=self._ended)
+        self._fetcher = Fetcher(door, gate, downloader, clock, workers=settings.downloads, on_ended=self._ended)
+        self._listing = Listing(door, gate, clock, patience=door.longest_submit) if settings.settle_by_listing else None
+        self._settler = self._listing and Settler(self._listing, clock, on_found=self._adopt, on_ended=self._ended)
         self._settled = downloader.settled
         self._telemetry = Telemetry.found()
         self._closed = False
@@ -183,6 +199,14 @@ class Engine:
         """Whether a saved result still lies where it was put, unchanged."""
         return await self._settled(Path(path), sha256, size) is not None
 
+    async def settle(self, journal: Journal, entry: Entry) -> Step | None:
+        """Look for the task of an uncertain edit in the listing, where that was asked for; None when it stays so.
+
+        Raises:
+            JournalError: what was found could not be written.
+        """
+        return None if self._listing is None else await self._listing.settle(journal, entry)
+
     def hint(self, nonce: str) -> bool:
         """A callback named this nonce: look at its task now. False when it belongs to nobody here."""
         record = self._by_nonce.get(_digest(nonce))
@@ -203,6 +227,8 @@ class Engine:
         """
         record.released = True
         await self._submitter.release(record)
+        if self._settler is not None:
+            await self._settler.release(record)
         self._watcher.release(record)
         await self._fetcher.release(record)
         self._forget(record)
@@ -211,6 +237,8 @@ class Engine:
         """Stop everything; paid requests under way are booked first, at most for the grace."""
         self._closed = True
         await self._submitter.close()
+        if self._settler is not None:
+            await self._settler.close()
         await self._watcher.close()
         await self._fetcher.close()
         for record in list(self._live.values()):
@@ -246,6 +274,12 @@ class Engine:
         self._expect_call(record)
         if not record.released:
             self._watcher.add(record, task)
+
+    def _uncertain(self, record: Record, error: OmniEditError) -> None:
+        if self._settler is None or record.released or self._closed:
+            self._ended(record, error)
+        else:
+            self._settler.add(record, error)
 
     def _expect_call(self, record: Record) -> None:
         if record.entry.nonce is not None and record.entry.callback_url is not None:

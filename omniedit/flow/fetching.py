@@ -35,6 +35,8 @@ _log = logging.getLogger("omniedit.fetch")
 _MOST_RENEWALS = 3
 _FIRST_GUESS = 2.0  # seconds one download is thought to take before any was seen
 _TRIES_TO_ASK = 4  # looks for a fresh link that may go unanswered
+_LATER = "resume with the same journal: the task is looked up again"
+_UNFINISHED = frozenset({Status.pending, Status.processing})  # no such task has a link to lose
 
 
 class Fetcher:
@@ -209,11 +211,16 @@ class Fetcher:
 
         Raises:
             LinkExpired: there is none, or too many were dead.
+            DownloadFailed: nobody can say now.
         """
         entry = record.entry
         if entry.renewals >= _MOST_RENEWALS or entry.task_id is None:
             raise dead
         task = await self._ask(record, dead)
+        if not task.results and task.status in _UNFINISHED:
+            raise DownloadFailed(
+                f"the service says of a completed task that it is {task.status}", task_id=task.id, mend=_LATER
+            )
         if not task.results or (task.results[0] == entry.link and entry.renewals):
             raise dead
         fresh = linked(attrs.evolve(entry, renewals=entry.renewals + 1), task.results[0], self._clock.utcnow())
@@ -233,7 +240,7 @@ class Fetcher:
         raise DownloadFailed(
             f"the link is dead and no fresh one could be asked for: {failure.message}",
             task_id=task_id,
-            mend="resume with the same journal: the task is looked up again",
+            mend=_LATER,
         )
 
     async def _expire(self, record: Record, dead: LinkExpired) -> None:

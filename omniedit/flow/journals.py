@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from omniedit.flow.receiver import Spool, spool_beside
 from omniedit.journal.base import Journal
 from omniedit.journal.sqlite import SqliteJournal
 
@@ -50,6 +49,8 @@ class Journals:
     async def _open(self, journal: Journal) -> Journal:
         await journal.open(self._origin)
         if self._hint is not None and isinstance(journal, SqliteJournal):
+            from omniedit.flow.receiver import Spool, spool_beside  # brings a web server, which most clients never need
+
             following = Spool(spool_beside(journal.path)).follow(self._hint)
             self._following.append(asyncio.get_running_loop().create_task(following))
         return journal

@@ -76,6 +76,7 @@ class Submitter:
         grace: seconds that a cancelled request is waited for.
         callback_of: makes the callback address from a nonce; None without callbacks.
         on_accepted: takes records whose task is unfinished or done.
+        on_uncertain: takes records of which nobody knows whether they were accepted, and what to say of it.
         on_ended: takes records that the engine is done with, and why.
     """
 
@@ -90,6 +91,7 @@ class Submitter:
         grace: float,
         callback_of: Callable[[str], str] | None,
         on_accepted: Callable[[Record, Task], None],
+        on_uncertain: Callable[[Record, OmniEditError], None],
         on_ended: Callable[[Record, OmniEditError | None], None],
     ) -> None:
         self._door = door
@@ -114,6 +116,7 @@ class Submitter:
             unfinished=lambda: gate.statistics().submit.level,
             stopped=self._stop,
             on_accepted=on_accepted,
+            on_uncertain=on_uncertain,
             on_ended=on_ended,
         )
 

@@ -283,6 +283,7 @@ async def test_every_status_of_a_journal_is_taken_up_rightly(world: Any, status:
         if with_task:
             async with w.client(journal=None) as other:
                 task_id = (await other.submit(w.edit())).id
+                _ = [change async for change in other.watch(task_id)]
             await journal.answer(Answer("n" * 32, Outcome.accepted, w.clock.utcnow(), task_id))
         told: dict[str, Any] = {"error_type": "TaskFailed", "error_code": "content_policy_violation"}
         told = told if status.terminal else {}

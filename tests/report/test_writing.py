@@ -7,6 +7,7 @@ import base64
 import gc
 import hashlib
 import re
+import shutil
 import subprocess
 import sys
 import tracemalloc
@@ -199,21 +200,44 @@ async def test_failure_leaves_the_old_sheet_and_nothing_else(folder: bool, galle
 
 
 @pytest.mark.parametrize("folder", [False, True], ids=["file", "folder"])
-async def test_cancellation_leaves_nothing(folder: bool, gallery: Gallery) -> None:  # noqa: FBT001
-    """Stopped at many moments, while reading or while taking stills: no file, no folder, no thread, no task."""
-    copies = []
-    for number in range(40):
-        copies.append(gallery.folder / f"{number}.mp4")
-        copies[-1].hardlink_to(gallery.after)
+@pytest.mark.parametrize("moment", [0, 1, 20, 39])
+async def test_cancellation_while_reading_leaves_nothing(moment: int, folder: bool, gallery: Gallery) -> None:  # noqa: FBT001
+    """Stopped while entries come in, early or late: no file, no folder, no thread, no task."""
+    listing = names(gallery.folder)
+
+    async def entries() -> AsyncIterator[Entry]:
+        for number in range(40):
+            if number == moment:
+                task.cancel()
+            yield gallery.entry(variant=number)
+
+    task = asyncio.create_task(write_report(entries(), gallery.folder / "sheet", folder=folder))
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert names(gallery.folder) == listing
+
+
+@pytest.mark.parametrize("folder", [False, True], ids=["file", "folder"])
+async def test_cancellation_at_any_time_leaves_all_or_nothing(folder: bool, gallery: Gallery) -> None:  # noqa: FBT001
+    """Stopped while stills are taken or the sheet is put together: it is there in full, or nothing is."""
+    copies = [gallery.folder / f"{number}.mp4" for number in range(40)]
+    for copy in copies:
+        copy.hardlink_to(gallery.after)
     entries = [gallery.entry(path=str(copy), variant=number) for number, copy in enumerate(copies)]
+    whole = await write_report(entries, gallery.folder / "whole", folder=folder)
+    size = whole.path.stat().st_size
     listing = names(gallery.folder)
     for pause in (0.0, 0.002, 0.01, 0.03, 0.1):
         task = asyncio.create_task(write_report(entries, gallery.folder / "sheet", folder=folder))
         await asyncio.sleep(pause)
         task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert names(gallery.folder) == listing
+        try:
+            facts = await task
+        except asyncio.CancelledError:
+            assert names(gallery.folder) == listing
+        else:
+            assert facts.path.stat().st_size == size
+            shutil.rmtree(gallery.folder / "sheet") if folder else facts.path.unlink()
 
 
 async def test_memory_does_not_grow_with_the_edits(gallery: Gallery) -> None:
