@@ -81,7 +81,11 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """All benchmarks, or those named; each writes its figures as JSON."""
+    """The benchmarks, or the suites named; stores the figures and makes the performance page of them."""
     session.install("-e", ".[all,dev]")
-    for script in session.posargs or sorted(map(str, Path("benchmarks").glob("bench_*.py"))):
-        python(session, script)
+    peers = Path(".nox/peers")  # the clients that omniedit is compared with, away from everything else
+    if not peers.exists():
+        session.run(interpreter(session), "-m", "venv", str(peers), external=True)
+        install = ["-m", "pip", "install", "-q", "-r", "benchmarks/requirements.txt", "-e", ".[fast]"]
+        session.run(str(peers / "bin" / "python"), *install, external=True)
+    python(session, "-m", "benchmarks", *session.posargs)

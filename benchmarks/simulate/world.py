@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Protocol
 
-from benchmarks.simulate.limits import Limit
+from benchmarks.simulate.limits import Both, Limit, RequestCap, TaskCap
 
 Draw = Callable[[random.Random], float]
 
@@ -95,6 +95,7 @@ class World:
         self.limit, self.controllers, self.rng, self.headers = limit, controllers, rng, headers
         self.network = network or Network()
         self.seconds = seconds
+        self._counts_live = isinstance(limit, TaskCap | RequestCap | Both)
         self.now = 0.0
         self.traces = [Trace(int(seconds)) for _ in controllers]
         self._events: list[tuple[float, int, Callable[..., None], tuple[object, ...]]] = []
@@ -162,21 +163,25 @@ class World:
         now, rng, network, trace = self.now, self.rng, self.network, self.traces[number]
         if self.limit.take(now):
             trace.accepted[int(now)] += 1
-            self._live[number] += 1
-            trace.level[int(now)] = self._live[number]
             if self._backlog is not None:
                 trace.waits.append(now - waited_from)
             headers = self.headers(self.limit, now, False)
             done = now + network.work(rng)
-            self._at(done, self.limit.request_done)
-            self._at(done + network.way(rng), self._accepted, number, sent, headers)
             end = now + network.task(rng)
-            self._at(end, self._end, number)
+            if self._counts_live:
+                self._begin(number, done, end)
+            self._at(done + network.way(rng), self._accepted, number, sent, headers)
             self._at(max(end + network.look(rng), done + 0.5), self._noticed, number)
         else:
             trace.refused[int(now)] += 1
             headers = self.headers(self.limit, now, True)
             self._at(now + 0.005 + network.way(rng), self._refused, number, sent, headers, waited_from)
+
+    def _begin(self, number: int, done: float, end: float) -> None:
+        self._live[number] += 1
+        self.traces[number].level[int(self.now)] = self._live[number]
+        self._at(done, self.limit.request_done)
+        self._at(end, self._end, number)
 
     def _end(self, number: int) -> None:
         self.limit.task_done()

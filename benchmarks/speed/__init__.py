@@ -1,0 +1,1 @@
+"""What the library costs beside bare aiohttp, a raw protocol and other clients: ratios, interleaved in one run."""

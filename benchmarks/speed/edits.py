@@ -1,0 +1,110 @@
+"""A whole edit: submit, three looks, a download of 260 KB, beside a bare aiohttp loop with the same requests.
+
+Ours also keeps a journal (each step synced to disk), tells every change, verifies the clip, hashes it, syncs it and
+renames it; the bare loop writes the bytes to a file and is done. `python -m benchmarks.speed.edits KIND URL COUNT`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness import Figure, compare, cpu, ratio, serving
+
+COUNT = 150  # edits a turn
+PAUSE = 0.3  # seconds between two looks of the bare loop
+PROMPT = "Make the light warmer"
+Turn = Callable[[int, Path], Coroutine[Any, Any, None]]
+
+
+async def ours(url: str, turns: Callable[[Turn], Coroutine[Any, Any, None]]) -> None:
+    """A batch a turn, its changes read one by one."""
+    from omniedit import Client, Edit
+
+    async with Client("sk-benchmark", base_url=url, preflight=False) as client:
+
+        async def turn(count: int, folder: Path) -> None:
+            edits = (Edit(f"http://127.0.0.1/{folder.name}/{number}.mp4", PROMPT) for number in range(count))
+            batch = client.batch(edits, save_to=folder, journal=folder / "edits.db")
+            async for _ in batch:
+                pass
+            summary = await batch
+            assert summary.counts == {"saved": count}, summary
+
+        await turns(turn)
+
+
+async def bare(url: str, turns: Callable[[Turn], Coroutine[Any, Any, None]]) -> None:
+    """What a careful user writes by hand in an hour."""
+    import aiohttp
+
+    connector = aiohttp.TCPConnector(limit=64)
+    async with aiohttp.ClientSession(connector=connector, headers={"Authorization": "Bearer k"}) as session:
+
+        async def edit(number: int, folder: Path) -> None:
+            body = {"model": "m", "prompt": PROMPT, "video_urls": [f"http://127.0.0.1/{number}.mp4"]}
+            async with session.post(f"{url}/v1/videos/generations", json=body) as response:
+                task = await response.json()
+            while task["status"] != "completed":
+                await asyncio.sleep(PAUSE)
+                async with session.get(f"{url}/v1/tasks/{task['id']}") as response:
+                    task = await response.json()
+            async with session.get(task["results"][0]) as response:
+                with (folder / f"{number}.mp4").open("wb") as file:
+                    async for chunk in response.content.iter_chunked(65536):
+                        file.write(chunk)
+
+        async def turn(count: int, folder: Path) -> None:
+            await asyncio.gather(*(edit(number, folder) for number in range(count)))
+
+        await turns(turn)
+
+
+KINDS = {"ours": ours, "bare": bare}
+
+
+async def contest(kind: str, url: str, count: int) -> None:
+    """One batch for each line on standard input."""
+
+    async def turns(turn: Turn) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("first", "second"):
+                await in_folder(turn, Path(folder) / name, count)
+            print("ready", flush=True)
+            number = 0
+            while await asyncio.to_thread(sys.stdin.readline):
+                number += 1
+                before = cpu()
+                await in_folder(turn, Path(folder) / str(number), count)
+                print(json.dumps({"cpu": (cpu() - before) / count}), flush=True)
+
+    await KINDS[kind](url, turns)
+
+
+async def in_folder(turn: Turn, folder: Path, count: int) -> None:
+    """A turn, and a look whether it did its work."""
+    folder.mkdir()
+    await turn(count, folder)
+    assert len(list(folder.glob("*.mp4"))) == count
+
+
+def measure(rounds: int) -> list[Figure]:
+    """CPU of one edit."""
+    with serving() as url:
+        command = [sys.executable, "-m", "benchmarks.speed.edits"]
+        costs = compare({kind: [*command, kind, url, str(COUNT)] for kind in KINDS}, rounds)
+    milliseconds = [cost * 1000 for cost in sorted(costs["ours"])]
+    return [
+        ratio("a whole edit: CPU beside a bare aiohttp loop", costs["ours"], costs["bare"], bar=1.5),
+        Figure("a whole edit: CPU", milliseconds[len(milliseconds) // 2], "ms", milliseconds[0], milliseconds[-1]),
+    ]
+
+
+if __name__ == "__main__":
+    _, kind, url, count = sys.argv
+    asyncio.run(contest(kind, url, int(count)))
