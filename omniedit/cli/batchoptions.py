@@ -8,6 +8,8 @@ from typing import Literal
 import attrs
 
 from omniedit.cli.options import Service
+from omniedit.errors import ConfigurationError
+from omniedit.journal.opening import is_dsn
 
 __all__ = ["BatchOptions"]
 
@@ -36,5 +38,14 @@ class BatchOptions:
 
     @property
     def memory(self) -> Path:
-        """Where the journal lies."""
+        """Where the journal lies.
+
+        Raises:
+            ConfigurationError: in a database, which is for many hosts.
+        """
+        if self.journal and is_dsn(self.journal):
+            raise ConfigurationError(
+                "batch keeps its journal in a file; a database is shared by workers",
+                mend="give --journal a path, or use enqueue and worker with OMNIEDIT_DSN",
+            )
         return Path(self.journal) if self.journal else self.folder / "omniedit.db"

@@ -12,6 +12,7 @@ import click
 __all__ = [
     "Service",
     "dsn_option",
+    "journal_options",
     "json_option",
     "preflight_option",
     "read_bytes",
@@ -53,6 +54,27 @@ dsn_option = click.option(
     envvar="OMNIEDIT_DSN",
     help="PostgreSQL of journal and queue (OMNIEDIT_DSN, where a password is better kept).",
 )
+
+
+def journal_options(function: Callable[..., T]) -> Callable[..., T]:
+    """A journal to look into, handed on as one `journal`: a path, or the address of a database."""
+
+    @wraps(function)
+    def gathered(*, journal: str | None, dsn: str | None, **others: object) -> T:
+        found = journal or dsn
+        if found is None:
+            raise click.UsageError("give JOURNAL, or --dsn")
+        return function(journal=found, **others)
+
+    dsn = click.option(
+        "--dsn",
+        metavar="URL",
+        envvar="OMNIEDIT_DSN",
+        help="PostgreSQL of many hosts, where no JOURNAL is given (OMNIEDIT_DSN, where a password is better kept).",
+    )
+    return click.argument("journal", required=False)(dsn(gathered))
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line on standard output.")
 preflight_option = click.option("--no-preflight", is_flag=True, help="Submit clips without looking at them first.")
 uncertain_option = click.option(

@@ -12,33 +12,54 @@ import click
 
 from omniedit.cli.survey import Survey, survey
 from omniedit.cli.words import amount, clean, clock_time, counted
+from omniedit.journal.opening import is_dsn
 from omniedit.models import Entry, Status
 
 __all__ = ["show_status"]
 
 _UNCERTAIN = (
-    "Nobody knows whether these paid requests were accepted, so none is sent again. Look into the account's task list. "
-    "Running the batch with --on-uncertain replay repeats them with the same Idempotency-Key."
+    "Nobody knows whether these paid requests were accepted, so none is sent again. Look into the account's task list."
 )
+_REPEAT = {
+    False: "Running the batch with --on-uncertain replay repeats them with the same Idempotency-Key.",
+    True: "Queued and worked on with --on-uncertain replay, they are repeated with the same Idempotency-Key.",
+}
+_SOON = {
+    False: "Run the batch again now: downloads go by deadline.",
+    True: "Start a worker now: downloads go by deadline.",
+}
 
 
-async def show_status(journal: Path, *, as_json: bool) -> int:
-    """Say what the journal says.
+async def show_status(journal: str, *, as_json: bool) -> int:
+    """Say what the journal at a path, or behind the address of a database, says.
 
     Raises:
         JournalError: there is none, or it cannot be read.
     """
-    seen, holder = await survey(journal), _holder(journal)
+    seen, holders = await survey(journal), await _holders(journal)
     if as_json:
-        click.echo(json.dumps(_object_of(seen, holder)))
+        click.echo(json.dumps(_object_of(seen, holders)))
         return 0
-    _show(journal, seen, holder)
+    _show(journal, seen, holders)
     return 0
 
 
-def _show(journal: Path, seen: Survey, holder: int | None) -> None:
-    who = f"process {holder} works on it" if holder else "nobody works on it now"
-    click.echo(f"{clean(str(journal))}: {who}.")
+async def _holders(journal: str) -> int | list[str] | None:
+    """The process that holds a file, or the hosts that work on a database."""
+    if not is_dsn(journal):
+        return _holder(Path(journal))
+    from omniedit.journal.postgres import PostgresReader
+
+    reader = PostgresReader(journal)
+    try:
+        return list(await reader.holders())
+    finally:
+        await reader.close()
+
+
+def _show(journal: str, seen: Survey, holders: int | list[str] | None) -> None:
+    shared = is_dsn(journal)
+    click.echo(f"{clean(_shown(journal))}: {_who(holders)}.")
     click.echo(f"{sum(seen.counts.values()):,} edits: {counted(seen.counts) or 'none'}.")
     click.echo(f"Credits: {amount(seen.credits_reserved)} reserved, {amount(seen.credits_used)} used.")
     for group in seen.failures:
@@ -46,13 +67,32 @@ def _show(journal: Path, seen: Survey, holder: int | None) -> None:
         for example in group.examples:
             click.echo(f"{'':8}{example}")
     if seen.uncertain:
-        click.echo(f"{seen.counts.get(Status.uncertain, 0):,} uncertain. {_UNCERTAIN}")
+        click.echo(f"{seen.counts.get(Status.uncertain, 0):,} uncertain. {_UNCERTAIN} {_REPEAT[shared]}")
     for entry in seen.uncertain:
         click.echo(f"{'':8}{clean(entry.edit.source, 200)}  {entry.at:%Y-%m-%d %H:%M:%S} UTC  key {entry.nonce}")
     for entry in seen.near:
         click.echo(f"  the link dies in {_left(entry)}: {clean(entry.edit.source, 200)}  {entry.task_id}")
-    if seen.near and not holder:
-        click.echo("Run the batch again now: downloads go by deadline.")
+    if seen.near and not holders:
+        click.echo(_SOON[shared])
+
+
+def _shown(journal: str) -> str:
+    """Without a password."""
+    if not is_dsn(journal):
+        return journal
+    from omniedit.journal.link import shown
+
+    return shown(journal)
+
+
+def _who(holders: int | list[str] | None) -> str:
+    match holders:
+        case int():
+            return f"process {holders} works on it"
+        case [_, *_]:
+            return f"{len(holders)} at work: {', '.join(clean(name) for name in holders)}"
+        case _:
+            return "nobody works on it now"
 
 
 def _left(entry: Entry) -> str:
@@ -60,7 +100,7 @@ def _left(entry: Entry) -> str:
     return clock_time(max(seconds, 0.0))
 
 
-def _object_of(seen: Survey, holder: int | None) -> dict[str, object]:
+def _object_of(seen: Survey, holders: int | list[str] | None) -> dict[str, object]:
     return {
         "counts": {str(status): count for status, count in seen.counts.items()},
         "credits_reserved": seen.credits_reserved,
@@ -68,7 +108,7 @@ def _object_of(seen: Survey, holder: int | None) -> dict[str, object]:
         "failures": [attrs.asdict(group) for group in seen.failures],
         "uncertain": [_entry(entry) for entry in seen.uncertain],
         "near_deadlines": [_entry(entry) for entry in seen.near],
-        "held_by": holder,
+        "held_by": holders,
     }
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import attrs
 
 from omniedit.cli.words import Group, Groups
 from omniedit.core.lifecycle import standing
 from omniedit.journal.base import JournalReader
-from omniedit.journal.sqlite import SqliteReader
+from omniedit.journal.opening import open_reader
 from omniedit.models import Entry, Status
 
 __all__ = ["Survey", "survey"]
@@ -36,13 +36,13 @@ class Survey:
     """The first ten whose links die soon, soonest first."""
 
 
-async def survey(path: Path) -> Survey:
-    """Read a journal.
+async def survey(journal: str | os.PathLike[str]) -> Survey:
+    """Read the journal at a path, or behind the address of a database.
 
     Raises:
         JournalError: there is none, or it cannot be read.
     """
-    reader = SqliteReader(path)
+    reader = open_reader(journal)
     try:
         counts = await reader.counts()
         return Survey(

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from omniedit.errors import ConfigurationError
-from omniedit.journal.base import Journal
+from omniedit.journal.base import Journal, JournalReader
 from omniedit.journal.memory import MemoryJournal
-from omniedit.journal.sqlite import SqliteJournal
+from omniedit.journal.sqlite import SqliteJournal, SqliteReader
 
-__all__ = ["open_journal"]
+__all__ = ["is_dsn", "open_journal", "open_reader"]
+
+_POSTGRES = ("postgresql://", "postgres://")
+_READERS_PATIENCE = 5.0  # seconds that a server may be away: somebody waits for the answer
 
 
 def open_journal(journal: str | os.PathLike[str] | Journal | None) -> Journal:
@@ -23,7 +27,7 @@ def open_journal(journal: str | os.PathLike[str] | Journal | None) -> Journal:
     match journal:
         case None:
             return MemoryJournal()
-        case str() if journal.startswith(("postgresql://", "postgres://")):
+        case str() if is_dsn(journal):
             from omniedit.journal.postgres import PostgresJournal
 
             return PostgresJournal(journal)
@@ -37,3 +41,21 @@ def open_journal(journal: str | os.PathLike[str] | Journal | None) -> Journal:
             return SqliteJournal(journal)
         case _:
             return journal
+
+
+def open_reader(journal: str | os.PathLike[str]) -> JournalReader:
+    """What looks into the journal at a path or behind `postgresql://...`, and disturbs nobody who works on it.
+
+    Raises:
+        ConfigurationError: the driver is missing.
+    """
+    if is_dsn(journal):
+        from omniedit.journal.postgres import PostgresReader
+
+        return PostgresReader(str(journal), patience=_READERS_PATIENCE)
+    return SqliteReader(Path(journal))
+
+
+def is_dsn(journal: str | os.PathLike[str]) -> bool:
+    """Whether this is the address of a database rather than a path."""
+    return isinstance(journal, str) and journal.startswith(_POSTGRES)

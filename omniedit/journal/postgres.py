@@ -88,6 +88,10 @@ class PostgresReader:
             credits_used=sum(row[3] for row in rows),
         )
 
+    async def holders(self) -> Sequence[str]:
+        """Names of the processes that work on it now."""
+        return [str(row["name"]) for row in await self._fetch("names_of_living")]
+
     async def recall_upload(self, content: str, host: str, now: datetime) -> Hosted | None:
         """The hosted copy, while it lives."""
         rows = await self._fetch("get_upload", content, host, now)

@@ -35,6 +35,17 @@ def test_what_is_queued_is_worked_on(
     worker = omniedit.start("worker", "-o", "out", "--json", OMNIEDIT_DSN=dsn)
     saved = [omniedit.folder / "out" / name for name in ("a.mp4", "b.mp4", "c.mp4")]
     until(lambda: all(path.exists() for path in saved))
+    secret = dsn.replace("postgres@", "postgres:s3cret@")
+    shown = omniedit("status", OMNIEDIT_DSN=secret)
+    assert (shown.code, shown.err) == (0, "")
+    assert "3 edits:" in shown.out
+    assert f":{worker.pid}" in shown.out
+    told = omniedit("status", "--json", "--dsn", secret).objects[0]
+    assert len(told["held_by"]) == 1
+    sheet = omniedit("report", secret, "-o", "sheet.html")
+    assert sheet.code == 0, sheet.err
+    assert "c.mp4" in (omniedit.folder / "sheet.html").read_text(encoding="utf-8")
+    assert "s3cret" not in shown.out + sheet.out + sheet.err
     worker.send_signal(signal.SIGTERM)
     out, err = worker.communicate(timeout=60)
     assert worker.returncode == 0, err
@@ -49,6 +60,7 @@ def test_what_is_queued_is_worked_on(
         (["enqueue", "-", "--dsn", "postgresql://127.0.0.1:1/x"], "reads no standard input"),
         (["enqueue", "a.mp4", "--dsn", "postgresql://127.0.0.1:1/x"], "--prompt"),
         (["enqueue", "a.mp4", "--prompt", "x"], "--dsn"),
+        (["status"], "JOURNAL"),
         (["worker", "-o", "out", "--dsn", "postgresql://127.0.0.1:1/x", "--key-file", "none"], "key file"),
     ],
 )
@@ -57,3 +69,14 @@ def test_wrong_usage_is_exit_2(omniedit: Any, arguments: list[str], words: str) 
     done = omniedit(*arguments)
     assert done.code == 2
     assert words in done.err
+
+
+@pytest.mark.parametrize("command", [("status", "--json"), ("report",)])
+def test_a_database_that_cannot_be_read_is_said_without_its_password(omniedit: Any, dsn: str, command: Any) -> None:
+    """Exit 2, with the host and the reason."""
+    secret = dsn.replace("postgres@", "postgres:s3cret@").replace("scratch_1", "postgres")
+    done = omniedit(*command, OMNIEDIT_DSN=secret)
+    assert done.code == 2
+    assert "there is no journal in this database" in done.err
+    assert "s3cret" not in done.out + done.err
+    assert not list(omniedit.folder.glob("*.html"))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
+
+from omniedit.cli.options import journal_options
 
 __all__ = ["command"]
 
 
 @click.command("report")
-@click.argument("journal")
+@journal_options
 @click.option("-o", "--output", metavar="FILE", default="sheet.html", help="The sheet; sheet.html if not given.")
 @click.option(
     "--folder", is_flag=True, help="Make FILE a folder with pictures as files, for tens of thousands of edits."
@@ -23,15 +23,15 @@ def command(*, journal: str, output: str, folder: bool, title: str) -> None:
     """
     from omniedit.cli.session import run
 
-    run(lambda _: _report(Path(journal), output, folder=folder, title=title))
+    run(lambda _: _report(journal, output, folder=folder, title=title))
 
 
-async def _report(journal: Path, output: str, *, folder: bool, title: str) -> int:
+async def _report(journal: str, output: str, *, folder: bool, title: str) -> int:
     from omniedit.cli.session import say
-    from omniedit.journal.sqlite import SqliteReader
+    from omniedit.journal.opening import open_reader
     from omniedit.report import write_report
 
-    reader = SqliteReader(journal)
+    reader = open_reader(journal)
     try:
         await reader.counts()
         facts = await write_report(reader, output, title=title, folder=folder)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from omniedit.cli.options import json_option
+from omniedit.cli.options import journal_options, json_option
 
 __all__ = ["command"]
 
 
 @click.command("status")
-@click.argument("journal")
+@journal_options
 @json_option
 def command(*, journal: str, as_json: bool) -> None:
     """Say where every edit of a batch stands, while it runs or after.
@@ -22,4 +20,4 @@ def command(*, journal: str, as_json: bool) -> None:
     from omniedit.cli.session import run
     from omniedit.cli.standing import show_status
 
-    run(lambda _: show_status(Path(journal), as_json=as_json))
+    run(lambda _: show_status(journal, as_json=as_json))

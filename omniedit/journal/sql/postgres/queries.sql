@@ -36,6 +36,9 @@ SELECT id FROM omniedit.holder WHERE id = $1 FOR KEY SHARE;
 -- name: living_holders
 SELECT id, name FROM omniedit.holder WHERE id = ANY($1::bigint[]);
 
+-- name: names_of_living
+SELECT name FROM omniedit.holder WHERE until > clock_timestamp() ORDER BY id;
+
 -- name: lock_states
 SELECT state.job, job.key, state.holder, state.phase
 FROM omniedit.job
