@@ -8,13 +8,16 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import attrs
 import pytest
 
+from omniedit.journal.base import Counts
 from omniedit.journal.database import writable
 from omniedit.journal.rows import target_mark
 from omniedit.journal.specimens import ORIGIN, new_entry
 from omniedit.journal.statements import Statement, migrations, queries, statements
 from omniedit.journal.tables import Writing
+from omniedit.models import Status
 
 TABLES = Path(__file__).parents[2] / "omniedit" / "journal"
 
@@ -58,7 +61,7 @@ def test_query_is_valid_and_used(query: str, connection: sqlite3.Connection) -> 
     [
         ("page_of_open", "USING INDEX state_open (job>?)"),
         ("page_of_open_status", "USING INDEX state_open (job>?)"),
-        ("page_of_ended_status", "USING INDEX state_ended (is_open=? AND status=? AND job>?)"),
+        ("page_of_ended_status", "USING INDEX state_ended (status=? AND job>?)"),
         ("page_of_all", "USING INTEGER PRIMARY KEY (rowid>?)"),
         ("entry_of_key", "sqlite_autoindex_job_1 (key=?)"),
         ("entry_of_nonce", "sqlite_autoindex_attempt_1 (nonce=?)"),
@@ -74,14 +77,30 @@ def test_rows_are_found_by_index(query: str, index: str, connection: sqlite3.Con
     assert not re.search(r"^SCAN (?!CONSTANT)|TEMP B-TREE", steps, flags=re.MULTILINE)
 
 
-def test_counts_read_no_wide_rows_of_the_ends(connection: sqlite3.Connection) -> None:
-    """What has ended is counted from an index that holds all that is needed."""
+def test_counts_read_the_totals_alone(connection: sqlite3.Connection) -> None:
+    """However long the journal is, only a row for each status is read."""
     rows = connection.execute(f"EXPLAIN {statements('sqlite')['counts'].sql}").fetchall()
     roots = dict(connection.execute("SELECT name, rootpage FROM sqlite_schema"))
-    opened = [row[3] for row in rows if row[1] == "OpenRead"]
-    assert opened.count(roots["state_ended"]) == 1
-    assert opened.count(roots["state"]) == 1
-    assert opened.count(roots["state_open"]) == 1
+    assert [row[3] for row in rows if row[1] == "OpenRead"] == [roots["total"]]
+
+
+def test_journal_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) -> None:
+    """Its edits are counted once, and go on being counted."""
+    path = tmp_path / "journal.db"
+    first, second = new_entry(1), attrs.evolve(new_entry(2), credits_reserved=0.1, credits_used=63.61)
+    with writable(path, ORIGIN) as connection:
+        Writing(connection).admit([first, second])
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(
+            "DROP TRIGGER state_added; DROP TRIGGER state_moved; DROP TABLE total; DROP INDEX state_ended;"
+            "CREATE INDEX state_ended ON state (is_open, status, job, credits_reserved, credits_used)"
+            " WHERE is_open = 0; PRAGMA user_version = 1"
+        )
+    with writable(path, ORIGIN) as connection:
+        tables = Writing(connection)
+        assert tables.counts() == Counts({Status.queued: 2}, 0.1, 63.61)
+        tables.write(attrs.evolve(second, status=Status.failed))
+        assert tables.counts() == Counts({Status.queued: 1, Status.failed: 1}, 0.1, 63.61)
 
 
 def test_targets_that_only_share_a_mark_are_different(connection: sqlite3.Connection) -> None:

@@ -81,6 +81,4 @@ SELECT * FROM entry WHERE is_open = 1 AND status = :status AND job > :after ORDE
 SELECT * FROM entry WHERE is_open = 0 AND status = :status AND job > :after ORDER BY job LIMIT :page;
 
 -- name: counts
-SELECT status, count(*), total(credits_reserved), total(credits_used) FROM state WHERE is_open = 0 GROUP BY status
-UNION ALL
-SELECT status, count(*), total(credits_reserved), total(credits_used) FROM state WHERE is_open = 1 GROUP BY status;
+SELECT status, edits, credits_reserved / 1000000.0, credits_used / 1000000.0 FROM total WHERE edits > 0;
