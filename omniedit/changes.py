@@ -18,6 +18,8 @@ from omniedit.models import Edit, Status
 
 __all__ = ["Change", "Saved", "Summary", "Transfer"]
 
+Record = dict[str, str | float | None]
+
 _EMBEDDED = 8 << 20  # bytes of a clip that a notebook still carries well
 _SHOWN = 100  # failures in a table
 
@@ -42,6 +44,21 @@ class Change:
     error: OmniEditError | None = None
     credits: float | None = None
     """Credits used when the service has told, else those reserved."""
+
+    def record(self) -> Record:
+        """Flat and plain, for data frames, CSV and databases; `at` is ISO 8601, `error` a code."""
+        return {
+            "source": str(self.edit.source),
+            "prompt": self.edit.prompt,
+            "key": self.edit.key,
+            "status": str(self.status),
+            "path": None if self.path is None else str(self.path),
+            "task_id": self.task_id,
+            "credits": self.credits,
+            "error": None if self.error is None else self.error.code,
+            "message": None if self.error is None else self.error.message,
+            "at": self.at.isoformat(),
+        }
 
 
 @attrs.frozen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import attrs
 import pytest
 
 from omniedit.changes import Change, Saved, Summary
+from omniedit.errors import TaskFailed
 from omniedit.models import Edit, Status
 
 EDIT = Edit("https://example.com/a.mp4", "snow <b>")
@@ -30,6 +32,28 @@ def test_values_are_frozen() -> None:
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         change.status = Status.saved  # type: ignore[misc]
     assert (change.previous, change.progress, change.path, change.error) == (None, 0, None, None)
+
+
+def test_a_change_is_also_a_flat_record() -> None:
+    """Only plain values, which every table and JSON can hold."""
+    error = TaskFailed("refused", code="content_policy_violation", task_id="task-1")
+    change = Change(EDIT, Status.failed, at=NOW, task_id="task-1", error=error)
+    record = change.record()
+    assert json.loads(json.dumps(record)) == record
+    assert record == {
+        "source": "https://example.com/a.mp4",
+        "prompt": "snow <b>",
+        "key": EDIT.key,
+        "status": "failed",
+        "path": None,
+        "task_id": "task-1",
+        "credits": None,
+        "error": "content_policy_violation",
+        "message": "refused",
+        "at": "2026-11-22T00:00:00+00:00",
+    }
+    saved = Change(EDIT, Status.saved, at=NOW, path=Path("a.mp4"), credits=26.0)
+    assert (saved.record()["path"], saved.record()["credits"]) == ("a.mp4", 26.0)
 
 
 def test_summary_does_not_print_thousands_of_failures() -> None:
