@@ -16,16 +16,15 @@ from typing import Protocol, Self
 import attrs
 
 from omniedit.changes import Change
-from omniedit.core.lifecycle import move
 from omniedit.core.money import Budget
-from omniedit.errors import InvalidEdit, JournalBusy, JournalError, OmniEditError
+from omniedit.errors import InvalidEdit, JournalError, OmniEditError
 from omniedit.flow.admission import Admission, Placing
 from omniedit.flow.client import Client
 from omniedit.flow.engine import Engine
 from omniedit.flow.record import OnUncertain, Record, Run
 from omniedit.journal.base import Journal
 from omniedit.journal.postgres import PostgresJournal
-from omniedit.models import Edit, Entry, Outcome, Status
+from omniedit.models import Edit, Entry, Status
 
 __all__ = ["Follower", "Later"]
 
@@ -191,12 +190,14 @@ class Follower:
         if self._admission is None:
             raise Later("this follower was not entered", after=1.0)
         try:
-            await self._admission.take(await self._settled(entry))
+            held = await self._admission.take([entry])
         except OmniEditError as error:
-            if isinstance(error, JournalError) and not isinstance(error, JournalBusy):
+            if isinstance(error, JournalError):
                 self.stop(error)
             await self._let_go(key)
             raise self._unfinished(error) from error
+        if held:
+            raise self._elsewhere(key)
 
     async def _claimed(self, key: str) -> Entry | None:
         found = await self.journal.claim([key])
@@ -207,8 +208,11 @@ class Follower:
             await self._reap()
             found = await self.journal.claim([key])
         if key not in found:
-            raise Later(f"another host works on edit {key}", after=self.journal.lease / 4)
+            raise self._elsewhere(key)
         return found[key]
+
+    def _elsewhere(self, key: str) -> Later:
+        return Later(f"another host works on edit {key}", after=self.journal.lease / 4)
 
     async def _reap(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -216,26 +220,6 @@ class Follower:
             self._reaped = now
             for name in await self.journal.reap():
                 _log.warning("%s was silent for too long: its edits are taken over", name)
-
-    async def _settled(self, entry: Entry) -> Entry:
-        """What a host brought home that may not move the edit any more: its request was accepted after all."""
-        if entry.status not in {Status.submitting, Status.uncertain}:
-            return entry
-        for attempt in await self.journal.attempts(entry.key):
-            if attempt.outcome is Outcome.accepted and attempt.task_id:
-                step = move(
-                    entry,
-                    Status.pending,
-                    attempt.at,
-                    reopening=True,
-                    nonce=attempt.nonce,
-                    task_id=attempt.task_id,
-                    submitted_at=attempt.at,
-                    unfinished_at=attempt.at,
-                )
-                await self.journal.write(step.entry)
-                return step.entry
-        return entry
 
     # --- what the engine tells ------------------------------------------------------------------------------------
 

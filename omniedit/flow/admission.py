@@ -13,11 +13,11 @@ from omniedit.core.lifecycle import Facts, move, standing
 from omniedit.core.naming import DEFAULT_TEMPLATE, fallback_name, render
 from omniedit.core.preflight import refuse_edit
 from omniedit.core.resume import Plan, accepted_attempt, may_replay, plan
-from omniedit.errors import InvalidEdit, OmniEditError
+from omniedit.errors import InvalidEdit, JournalBusy, OmniEditError
 from omniedit.flow.booking import uncertain
 from omniedit.flow.engine import Engine
 from omniedit.flow.record import OnUncertain, Record, Run, commit
-from omniedit.journal.base import NameTaken
+from omniedit.journal.base import EditHeld, NameTaken
 from omniedit.models import Answer, Attempt, Edit, Entry, Outcome, Status
 
 __all__ = ["Admission", "Placing"]
@@ -96,35 +96,40 @@ class Admission:
         proposals = [entry for index, edit in edits if (entry := self._propose(edit, index)) is not None]
         try:
             for proposal, held in zip(proposals, await journal.admit(proposals), strict=True):
-                entry = await self._renamed(proposal) if isinstance(held, NameTaken) else held
-                if entry is not None:
-                    await self._go_on(entry)
+                match held:
+                    case NameTaken():
+                        await self._rename(proposal)
+                    case EditHeld():
+                        self._leave(held)
+                    case _:
+                        await self._go_on(held)
         finally:
             self._engine.unclaim(journal, (proposal.key for proposal in proposals))
 
-    async def take(self, entry: Entry) -> None:
-        """Go on with an edit where the journal says it stands; does nothing when another run works on it.
+    async def take(self, entries: Sequence[Entry]) -> list[EditHeld]:
+        """Go on with edits where the journal says they stand by now; those that another process works on.
+
+        What another run of this process works on is its own. What is read after the claim stays true.
 
         Raises:
             JournalError: nothing more can be remembered.
         """
-        await self.take_again(entry.key)
-
-    async def take_again(self, key: str) -> None:
-        """The same, for an edit of which only the key is at hand. What is read after the claim stays true.
-
-        Raises:
-            JournalError: as for `take`.
-        """
-        journal = self._run.journal
-        if not self._engine.claim(journal, key):
-            return
+        journal, held = self._run.journal, list[EditHeld]()
+        free = [entry for entry in entries if self._engine.claim(journal, entry.key)]
         try:
-            known = await journal.entry(key)
-            if known is not None:
-                await self._go_on(known)
+            for known in await journal.admit(free):
+                if isinstance(known, Entry):
+                    await self._go_on(known)
+                elif isinstance(known, EditHeld):
+                    held.append(known)
         finally:
-            self._engine.unclaim(journal, [key])
+            self._engine.unclaim(journal, (entry.key for entry in free))
+        return held
+
+    def _leave(self, held: EditHeld) -> None:
+        """Another process works on it: the others go on."""
+        record = Record(held.entry, self._run, self._engine.clock.monotonic())
+        self._tell_and_end(record, _held_elsewhere(held))
 
     def _propose(self, edit: Edit, index: int) -> Entry | None:
         try:
@@ -138,13 +143,14 @@ class Admission:
             return None
         return Entry(edit, str(target), Status.queued, self._engine.clock.utcnow())
 
-    async def _renamed(self, proposal: Entry) -> Entry | None:
+    async def _rename(self, proposal: Entry) -> None:
         """Another edit of this journal holds the name."""
         other = self._placing.other(proposal.edit, Path(proposal.target))
         if other is not None:
             (held,) = await self._run.journal.admit([attrs.evolve(proposal, target=str(other))])
             if isinstance(held, Entry):
-                return held
+                await self._go_on(held)
+                return
         name = Path(proposal.target).name
         error = InvalidEdit(
             f"two edits want the name {name}",
@@ -153,11 +159,16 @@ class Admission:
             mend="give each its own name, or use {key8} or {index} in the name template",
         )
         self._on_refused(proposal.edit, error)
-        return None
 
     async def _go_on(self, entry: Entry) -> None:
-        run = self._run
-        record = Record(self._placing.moved(entry), run, self._engine.clock.monotonic())
+        record = Record(self._placing.moved(entry), self._run, self._engine.clock.monotonic())
+        try:
+            await self._work_on(record)
+        except JournalBusy as error:  # taken over by another process since it was read
+            self._tell_and_end(record, error)
+
+    async def _work_on(self, record: Record) -> None:
+        run, entry = self._run, record.entry
         match plan(entry, replay=run.on_uncertain == OnUncertain.replay, retry_failed=run.retry_failed):
             case Plan.submit:
                 await self._submit(record)
@@ -276,6 +287,14 @@ _AFRESH: Facts = {
     "credits_reserved": None,
     "credits_used": None,
 }
+
+
+def _held_elsewhere(held: EditHeld) -> JournalBusy:
+    return JournalBusy(
+        f"{held.by} works on this edit of {held.entry.edit.source}",
+        mend="nothing to do: it is followed there; run the same again to see its end",
+        code="edit_held",
+    )
 
 
 def _under_way(edit: Edit) -> InvalidEdit:

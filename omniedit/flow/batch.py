@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Generator, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Generator, Iterable, Sequence
 from types import MappingProxyType
 
 import attrs
@@ -23,7 +23,7 @@ from omniedit.flow.record import OnTransfer, OnUncertain, Record, Run
 from omniedit.flow.seen import KeySet
 from omniedit.flow.stream import ChangeStream
 from omniedit.journal.base import Journal
-from omniedit.models import Edit, Status
+from omniedit.models import Edit, Entry, Status
 
 __all__ = ["Batch", "BatchSettings", "BatchStatistics"]
 
@@ -230,14 +230,28 @@ class Batch:
 
     async def _adopt(self, journal: Journal, admission: Admission) -> None:
         """What an earlier run left unfinished comes first: its links may be about to die."""
-        while self._given_up:  # they may have come to their end just when they were let go
-            key = self._given_up.pop()
-            if self._seen.add(key):
-                await self._to_the_end(admission.take_again(key))
+        for key in list(self._given_up):  # they may have come to their end just when they were let go
+            known = await journal.entry(key)
+            self._given_up.discard(key)
+            if known is not None:
+                await self._take([known], admission)
+        page: list[Entry] = []
         async for entry in journal.entries(open_only=True):
-            began = entry.task_id is not None or entry.status == Status.submitting
-            if began and self._seen.add(entry.key):
-                await self._to_the_end(admission.take(entry))
+            if entry.task_id is not None or entry.status == Status.submitting:
+                page.append(entry)
+            if len(page) == _PAGE:
+                await self._take(page, admission)
+                page = []
+        await self._take(page, admission)
+
+    async def _take(self, entries: Sequence[Entry], admission: Admission) -> None:
+        fresh = [entry for entry in entries if self._seen.add(entry.key)]
+        if fresh:
+            await self._to_the_end(self._taken(fresh, admission))
+
+    async def _taken(self, entries: Sequence[Entry], admission: Admission) -> None:
+        for held in await admission.take(entries):  # another process brings them to their end
+            self._seen.discard(held.entry.key)
 
     async def _take_all(self, engine: Engine, run: Run, admission: Admission) -> None:
         while run.stopped is None and not engine.closed and not self._input.exhausted:

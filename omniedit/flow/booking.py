@@ -17,6 +17,7 @@ from omniedit.core.lifecycle import move, observe
 from omniedit.errors import (
     AccessDenied,
     AuthenticationFailed,
+    JournalBusy,
     JournalError,
     OmniEditError,
     QuotaExhausted,
@@ -221,6 +222,8 @@ class Bookkeeper:
         for pause in _WRITING_AGAIN if answer.outcome is Outcome.accepted else ():
             try:
                 await journal.answer(answer, entry)
+            except JournalBusy:  # the answer is booked; the edit is another process's by now
+                raise
             except JournalError as error:
                 _log.warning("journal.failing task_id=%s nonce=%s: %s", answer.task_id, answer.nonce, error.message)
             else:

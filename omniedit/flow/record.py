@@ -14,7 +14,7 @@ from omniedit.core.lifecycle import Step
 from omniedit.core.linkexpiry import link_deadline
 from omniedit.core.money import Budget
 from omniedit.core.polling import Place, Reading
-from omniedit.errors import OmniEditError
+from omniedit.errors import JournalBusy, OmniEditError
 from omniedit.journal.base import Journal
 from omniedit.models import Entry
 
@@ -71,8 +71,8 @@ class Run:
     on_transfer: OnTransfer | None = None
 
     def stop(self, error: OmniEditError) -> None:
-        """Submit nothing more; the first reason counts."""
-        if self.stopped is None:
+        """Submit nothing more; the first reason counts. That another process has one edit concerns no other edit."""
+        if self.stopped is None and not isinstance(error, JournalBusy):
             self.stopped = error
             self.listener.stop(error)
 

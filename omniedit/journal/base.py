@@ -1,6 +1,7 @@
 """What a journal is, in types and in words. Every store passes one contract suite (`omniedit.testing`).
 
 The contract:
+
 1. *Durable before it returns.* When an awaited call returns, what it wrote survives kill -9 and, for stores on disk,
    a power cut. A call that was cancelled may or may not have written; nothing is ever half written.
 2. *A job is written once.* `admit` keeps the first edit of a key; the state is replaced as a whole by `write`.
@@ -27,7 +28,7 @@ import attrs
 
 from omniedit.models import Answer, Attempt, Entry, Hosted, Status
 
-__all__ = ["Counts", "Journal", "JournalReader", "NameTaken"]
+__all__ = ["Counts", "EditHeld", "Journal", "JournalReader", "NameTaken"]
 
 
 @attrs.frozen
@@ -37,6 +38,15 @@ class NameTaken:
     target: str
     holder: str
     """Key of the edit that holds the name."""
+
+
+@attrs.frozen
+class EditHeld:
+    """The answer of `admit` for an edit that another living process works on; only journals of many hosts give it."""
+
+    entry: Entry
+    by: str
+    """Name of that process, for people."""
 
 
 @attrs.frozen
@@ -93,11 +103,12 @@ class Journal(JournalReader, Protocol):
         """
         ...
 
-    async def admit(self, entries: Sequence[Entry]) -> Sequence[Entry | NameTaken]:
-        """Write edits that are new, and return for each what the journal now holds.
+    async def admit(self, entries: Sequence[Entry]) -> Sequence[Entry | NameTaken | EditHeld]:
+        """Write edits that are new, and return for each what the journal now holds. What comes back is ours to move.
 
         An edit whose key is known comes back as it stands there (its job is not changed). A new one whose target
         (compared without case) belongs to another key comes back as `NameTaken` and is not written.
+        One that another living process works on comes back as `EditHeld`.
         The answers have the order of the arguments; the same key twice in one call gives the same entry twice.
         """
         ...

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 import attrs
 
-from omniedit.journal.base import Counts, NameTaken
+from omniedit.journal.base import Counts, EditHeld, NameTaken
 from omniedit.journal.columns import attempt_of, entry_of, text, untext
 from omniedit.journal.groups import Groups
 from omniedit.journal.lease import Lease, process_name
@@ -211,13 +211,9 @@ class PostgresJournal:
         """Declare dead who has been silent for a lease; their names. Their edits can be claimed from then on."""
         return await self._here.lease.reap()
 
-    async def admit(self, entries: Sequence[Entry]) -> Sequence[Entry | NameTaken]:
-        """Keep the first edit of each key and of each target, and hold them.
-
-        Raises:
-            JournalBusy: one of them is being worked on by another process; others may have been written.
-        """
-        return cast("Sequence[Entry | NameTaken]", await self._ask(Admission(entries), weight=len(entries)))
+    async def admit(self, entries: Sequence[Entry]) -> Sequence[Entry | NameTaken | EditHeld]:
+        """Keep the first edit of each key and of each target, and hold what nobody else holds."""
+        return cast("Sequence[Entry | NameTaken | EditHeld]", await self._ask(Admission(entries), weight=len(entries)))
 
     async def write(self, entry: Entry) -> None:
         """Replace the state of one edit."""

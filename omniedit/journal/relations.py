@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from omniedit.errors import JournalBusy, JournalError
-from omniedit.journal.base import NameTaken
+from omniedit.journal.base import EditHeld, NameTaken
 from omniedit.journal.columns import (
     attempt_columns,
     attempt_of,
@@ -38,7 +38,7 @@ __all__ = ["Admission", "Admitted", "Asked", "Claim", "LetGo", "Move", "Upload",
 
 @attrs.frozen
 class Admission:
-    """Write edits that are new. Its result is a list of `Entry | NameTaken`."""
+    """Write edits that are new. Its result is a list of `Entry | NameTaken | EditHeld`."""
 
     entries: Sequence[Entry]
 
@@ -261,11 +261,14 @@ async def _hold(connection: Connection[Record], holder: int, jobs: Mapping[str, 
 
 
 def _answer_admission(call: Call[Asked], found: Mapping[str, Entry | NameTaken], jobs: Mapping[str, _Job]) -> None:
-    keys = [entry.key for entry in _admitted_by(call)]
-    call.result = [found[key] for key in keys]
-    held = [(key, job.stranger) for key in keys if (job := jobs.get(key)) is not None and job.stranger is not None]
-    if held:
-        call.error = _busy(*held[0])
+    call.result = [_shown_as(found[entry.key], jobs.get(entry.key)) for entry in _admitted_by(call)]
+
+
+def _shown_as(found: Entry | NameTaken, job: _Job | None) -> Entry | NameTaken | EditHeld:
+    """What an admitter is told of an edit: one that a stranger holds is not ours to move."""
+    if job is None or job.stranger is None or isinstance(found, NameTaken):
+        return found
+    return EditHeld(found, job.stranger)
 
 
 @attrs.frozen
