@@ -12,7 +12,7 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2025.2.9"
-nox.options.sessions = ["lint", "types", "tests"]
+nox.options.sessions = ["lint", "types", "docs", "tests"]
 nox.options.reuse_existing_virtualenvs = True
 
 # Each room's own tests must cover at least this share of its lines and branches, in per cent. Judgement is covered
@@ -76,7 +76,7 @@ def rooms(session: nox.Session, room: str) -> None:
 def docs(session: nox.Session) -> None:
     """The documentation; a warning is an error."""
     session.install("-e", ".[all,docs]")
-    python(session, "-m", "sphinx", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
+    python(session, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html")
 
 
 @nox.session

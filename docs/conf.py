@@ -9,7 +9,8 @@ author = "the omniedit authors"
 project_copyright = "2026, the omniedit authors"
 release = version = metadata.version("omniedit")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.doctest"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+default_role = "code"  # docstrings quote names with single backticks
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]

@@ -40,9 +40,12 @@ if TYPE_CHECKING:
     from omniedit.flow.batch import Batch
     from omniedit.flow.client import Client
     from omniedit.flow.edit import EditRun
+    from omniedit.flow.hosts import FunctionHost, S3Host
+    from omniedit.flow.receiver import Receiver
     from omniedit.journal.memory import MemoryJournal
     from omniedit.journal.sqlite import SqliteJournal
     from omniedit.models import Edit, MediaFacts, Status, Task
+    from omniedit.report import write_report
 
     __version__: str
 
@@ -78,9 +81,12 @@ _HOMES = {
     "omniedit.flow.batch": ("Batch",),
     "omniedit.flow.client": ("Client",),
     "omniedit.flow.edit": ("EditRun",),
+    "omniedit.flow.hosts": ("FunctionHost", "S3Host"),
+    "omniedit.flow.receiver": ("Receiver",),
     "omniedit.journal.memory": ("MemoryJournal",),
     "omniedit.journal.sqlite": ("SqliteJournal",),
     "omniedit.models": ("Edit", "MediaFacts", "Status", "Task"),
+    "omniedit.report": ("write_report",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -97,6 +103,7 @@ __all__ = [
     "DownloadFailed",
     "Edit",
     "EditRun",
+    "FunctionHost",
     "HostingFailed",
     "InvalidEdit",
     "InvalidRequest",
@@ -109,6 +116,8 @@ __all__ = [
     "PreflightFailed",
     "QuotaExhausted",
     "RateLimited",
+    "Receiver",
+    "S3Host",
     "Saved",
     "ServiceError",
     "ServiceUnavailable",
@@ -124,6 +133,7 @@ __all__ = [
     "TransportFailed",
     "UnexpectedReply",
     "__version__",
+    "write_report",
 ]
 
 

@@ -1,5 +1,7 @@
 """Everything that can go wrong, in one tree, and the one doorway through which foreign errors come in.
 
+::
+
     OmniEditError                   the one root; carries task_id, idempotency_key, code and mend
      ├─ InvalidEdit                 the edit, a name or a setting is wrong: nothing was sent (also a ValueError)
      │   └─ PreflightFailed         the clip itself is not one the service takes; all reasons at once

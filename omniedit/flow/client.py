@@ -174,7 +174,7 @@ class Client:
         variant: int = 0,
         **unsupported: Never,
     ) -> EditRun:
-        """Edit one clip: await the result for a `Saved`, or iterate it for `Change`s.
+        """Edit one clip: await it for a `Saved`, or iterate it for each `Change`.
 
         Args:
             source: an http(s) URL of an mp4 or the path of a local one, at most 10 s long; or a whole `Edit`.
@@ -185,7 +185,9 @@ class Client:
             on_transfer: told of the bytes of uploads and downloads as they move.
             callback_url: as for `Edit`, like `model` and `variant`.
 
-        Raises (from the await):
+        Errors come when it is awaited or iterated.
+
+        Raises:
             InvalidEdit: the edit or the clip is wrong; nothing was sent.
             AuthenticationFailed, AccessDenied, QuotaExhausted, RateLimited: the service refuses; nothing was accepted.
             TransportFailed: the service cannot be reached; nothing was accepted.
@@ -221,7 +223,7 @@ class Client:
         on_uncertain: Literal["hold", "replay"] | None = None,
         on_transfer: OnTransfer | None = None,
     ) -> Batch:
-        """Edit many clips: await it for a `Summary`, or iterate it for `Change`s.
+        """Edit many clips: await it for a `Summary`, or iterate it for each `Change`.
 
         Args:
             edits: any iterable or async iterable of `Edit`, of any length. The same edit twice is one edit, unless

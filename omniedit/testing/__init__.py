@@ -1,4 +1,4 @@
-"""Test your own pipeline: the sandbox as a context manager and as a fixture, a clock that tests move, sample clips.
+"""Test your own pipeline: the sandbox, as a context manager and as a fixture; a clock that tests move; sample clips.
 
 Importing this costs next to nothing: every name is loaded when it is first used.
 """
@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from omniedit.journal.contract import journal_contract
     from omniedit.sandbox.script import Faults, FaultScriptError
     from omniedit.sandbox.settings import Limit, Settings
     from omniedit.testing.clips import sample_clip
@@ -23,6 +24,7 @@ __all__ = [
     "Limit",
     "Sandbox",
     "Settings",
+    "journal_contract",
     "sample_clip",
 ]
 
@@ -34,6 +36,7 @@ _HOMES = {
     "Limit": "omniedit.sandbox.settings",
     "Sandbox": "omniedit.testing.sandbox",
     "Settings": "omniedit.sandbox.settings",
+    "journal_contract": "omniedit.journal.contract",
     "sample_clip": "omniedit.testing.clips",
 }
 
