@@ -78,7 +78,7 @@ def ended_line(change: Change) -> str:
     """What a log shows of an edit that has ended."""
     if change.status == Status.saved:
         cost = f"  ({amount(change.credits)} credits)" if change.credits is not None else ""
-        return f"saved       {clean(change.edit.source, 300)} -> {clean(str(change.path))}{cost}"
+        return f"saved       {clean(change.edit.source, 300)} -> {clean(str(change.place))}{cost}"
     return f"{clean(change.status):<11} {_with_source(change, str(change.error or 'no reason is known'))}"
 
 
@@ -162,6 +162,6 @@ def _hints(summary: Summary, again: str) -> Iterable[str]:
     if summary.stopped is not None:
         yield f"Nothing more is submitted: {clean(str(summary.stopped))}"
     if uncertain := summary.counts.get(Status.uncertain, 0):
-        yield f"{uncertain:,} uncertain: nobody knows whether they were accepted. {_REPLAY}."
+        yield f"{uncertain:,} uncertain: nobody knows whether they were accepted; {_REPLAY}."
     if not summary.ok:
         yield f"The same command goes on, and skips what is saved: {clean(again)}"
