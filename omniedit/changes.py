@@ -44,6 +44,13 @@ class Change:
     error: OmniEditError | None = None
     credits: float | None = None
     """Credits used when the service has told, else those reserved."""
+    url: str | None = None
+    """Where the result lies, once saved, when that is in an object store; `path` is None then."""
+
+    @property
+    def place(self) -> str | None:
+        """Where the result lies, path or address; None as long as it is not saved."""
+        return self.url if self.path is None else str(self.path)
 
     def record(self) -> Record:
         """Flat and plain, for data frames, CSV and databases; `at` is ISO 8601, `error` a code."""
@@ -52,7 +59,7 @@ class Change:
             "prompt": self.edit.prompt,
             "key": self.edit.key,
             "status": str(self.status),
-            "path": None if self.path is None else str(self.path),
+            "path": self.place,
             "task_id": self.task_id,
             "credits": self.credits,
             "error": None if self.error is None else self.error.code,

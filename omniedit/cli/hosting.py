@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterable
 from contextlib import suppress
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Literal, NoReturn
 
 import attrs
@@ -34,7 +33,7 @@ class WorkerOptions:
 
     service: Service
     dsn: str = attrs.field(repr=False)
-    folder: Path = attrs.field(converter=Path)
+    folder: str
     at_once: int
     heartbeat: float
     max_in_flight: int | None

@@ -120,7 +120,7 @@ class _Stage:
     placing: Placing = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.placing = Placing(self.options.folder, self.options.name)
+        self.placing = Placing(str(self.options.folder), self.options.name)
 
     async def play(self, edits: list[Edit]) -> list[Scene]:
         """A page of edits: names in their order, looks at the clips side by side."""
@@ -131,7 +131,7 @@ class _Stage:
         self.index += 1
         try:
             refuse_edit(edit, local_service=self.local)
-            target = self.placing.target(edit, self.index)
+            target = Path(self.placing.target(edit, self.index))
         except InvalidEdit as error:
             return Scene(edit, None, None, error=error)
         if self.claims.edit(edit.key, self.index, target.name) is not None:
@@ -151,7 +151,8 @@ class _Stage:
         return self._unless_there(scene) if scene.sends else scene
 
     def _free(self, edit: Edit, target: Path) -> Path | None:
-        for path in (target, self.placing.other(edit, target)):
+        other = self.placing.other(edit, str(target))
+        for path in (target, None if other is None else Path(other)):
             if path is not None and self.claims.name(path.name, self.index, made=False) is None:
                 return path
         return None

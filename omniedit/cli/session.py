@@ -146,8 +146,12 @@ def make_folder(folder: Path) -> None:
     """Make the folder of results.
 
     Raises:
-        ConfigurationError: it cannot be made.
+        ConfigurationError: it cannot be made, or is none.
     """
+    if folder.parts and folder.parts[0] in {"s3:", "gs:"}:
+        raise ConfigurationError(
+            "this command saves into a folder", mend="buckets are for workers (enqueue, worker), and for client.batch"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -46,7 +46,7 @@ def encode_change(change: Change) -> dict[str, object]:
         "name": change.edit.name,
         "task_id": change.task_id,
         "progress": change.progress,
-        "path": None if change.path is None else str(change.path),
+        "path": change.place,
         "error": describe_error(change.error),
         "credits": change.credits,
         "at": change.at.isoformat(),

@@ -20,6 +20,7 @@ import attrs
 
 from omniedit import errors
 from omniedit.changes import Change
+from omniedit.core.places import is_object
 from omniedit.errors import OmniEditError, TaskCancelled, TaskFailed
 from omniedit.models import Entry, Status, Task
 
@@ -183,6 +184,8 @@ def _error_facts(error: OmniEditError | None) -> _ErrorFacts:
 
 
 def _tell(entry: Entry, previous: Status | None, at: datetime, progress: int, error: OmniEditError | None) -> Change:
+    place = entry.path if entry.path and entry.status == S.saved else None
+    remote = place is not None and is_object(place)
     return Change(
         entry.edit,
         entry.status,
@@ -191,9 +194,10 @@ def _tell(entry: Entry, previous: Status | None, at: datetime, progress: int, er
         at=at,
         task_id=entry.task_id,
         deadline=entry.deadline,
-        path=Path(entry.path) if entry.path and entry.status == S.saved else None,
+        path=Path(place) if place and not remote else None,
         error=error,
         credits=entry.credits,
+        url=place if remote else None,
     )
 
 

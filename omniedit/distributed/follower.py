@@ -17,11 +17,13 @@ import attrs
 
 from omniedit.changes import Change
 from omniedit.core.money import Budget
+from omniedit.core.places import is_object
 from omniedit.errors import InvalidEdit, JournalError, OmniEditError
-from omniedit.flow.admission import Admission, Placing
+from omniedit.flow.admission import Admission
 from omniedit.flow.client import Client
 from omniedit.flow.engine import Engine
 from omniedit.flow.record import OnUncertain, Record, Run
+from omniedit.flow.settings import read_folder
 from omniedit.journal.base import Journal
 from omniedit.journal.postgres import PostgresJournal
 from omniedit.models import Edit, Entry, Status
@@ -37,14 +39,15 @@ _REAP_EVERY = 1.0  # seconds: how often one host looks for dead ones, however ma
 class Later(OmniEditError):
     """The edit cannot be worked on here now: another host does, or the service refuses everything.
 
-    `after` is in seconds.
+    `after` is in seconds; `elsewhere` when another host works on it.
     """
 
     default_code = "later"
 
-    def __init__(self, message: str, *, after: float) -> None:
+    def __init__(self, message: str, *, after: float, elsewhere: bool = False) -> None:
         super().__init__(message)
         self.after = after
+        self.elsewhere = elsewhere
 
 
 class Wrapping(Protocol):
@@ -72,7 +75,7 @@ class Follower:
     Args:
         client: not used for anything else; it is closed with the follower.
         journal: not open yet.
-        save_to: the folder of the results.
+        save_to: the folder of the results, or `s3://bucket/prefix`.
         on_uncertain: `hold` uncertain requests for people, or `replay` them with the same key.
         overwrite: replace files that exist.
         retry_failed: submit failed edits again where their code allows it.
@@ -94,7 +97,7 @@ class Follower:
     ) -> None:
         self._client = client
         self._shared = _Shared(journal, wrapped(journal) if wrapped else journal)
-        self._placing = Placing(Path(save_to).absolute())
+        self._placing = read_folder(save_to if is_object(str(save_to)) else Path(save_to).absolute())
         self._run = Run(
             self._shared.written,
             self,
@@ -212,7 +215,7 @@ class Follower:
         return found[key]
 
     def _elsewhere(self, key: str) -> Later:
-        return Later(f"another host works on edit {key}", after=self.journal.lease / 4)
+        return Later(f"another host works on edit {key}", after=self.journal.lease / 4, elsewhere=True)
 
     async def _reap(self) -> None:
         now = asyncio.get_running_loop().time()

@@ -6,7 +6,8 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -21,11 +22,15 @@ from omniedit.journal.statements import queries
 if TYPE_CHECKING:
     from asyncpg import Connection, Record
 
-__all__ = ["SharedGate", "SharedLimit", "Token"]
+    from omniedit.distributed.client import HostClient
+    from omniedit.journal.postgres import PostgresJournal
+
+__all__ = ["SharedGate", "SharedLimit", "Token", "limited"]
 
 _SQL = queries("postgres")
 _NO_HEADERS: Mapping[str, str] = {}
 _TELL_AFTER = 1.0  # seconds in which acceptances are told when nobody draws
+_SOON = 5.0  # seconds that a server that is away is waited for, before it is said
 _AWAY = 1.0  # seconds between tries while the database cannot be reached
 _LONGEST_RETRY_AFTER = 3600.0  # seconds that the service is believed
 _log = logging.getLogger("omniedit.distributed")
@@ -285,3 +290,27 @@ class _SharedTurn(Turn):
 
     def __repr__(self) -> str:
         return f"<SharedTurn {self._turn!r}>"
+
+
+@asynccontextmanager
+async def limited(
+    client: HostClient,
+    journal: PostgresJournal,
+    dsn: str,
+    *,
+    max_rate: float | None = None,
+    max_in_flight: int | None = None,
+) -> AsyncGenerator[None]:
+    """Have a host's client keep the limit that all hosts share; entered before the client sends anything."""
+    limit = SharedLimit(
+        Link(dsn, patience=_SOON),
+        client.key_fingerprint,
+        lambda: journal.holder,
+        max_rate=max_rate,
+        max_tasks=max_in_flight,
+    )
+    client.gate = SharedGate(limit, max_rate=max_rate, max_in_flight=max_in_flight)
+    try:
+        yield
+    finally:
+        await limit.close()

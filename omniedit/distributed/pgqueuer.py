@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
@@ -95,7 +94,7 @@ async def submit_batch(
     origin = wire.normalize_origin(find_base_url(base_url), name="base_url")
     clerk = _Clerk(
         connection,
-        Placing(Path(), template),
+        Placing("", template),
         local_service=wire.is_loopback(origin),
         priority=priority,
         retry_failed=retry_failed,
@@ -219,14 +218,14 @@ class _Clerk:
         except InvalidEdit as error:
             self.refused.append((edit, error))
             return None
-        return Entry(edit, str(target), Status.queued, datetime.now(UTC))
+        return Entry(edit, target, Status.queued, datetime.now(UTC))
 
     async def _admitted(self, proposals: Sequence[Entry]) -> list[Entry]:
         """What the journal has of each edit; one whose name another holds gets another, if it may."""
         found = (await admit(self._connection, proposals, None)).found
         taken = [entry for entry in proposals if isinstance(found[entry.key], NameTaken)]
-        others = [(entry, self._placing.other(entry.edit, Path(entry.target))) for entry in taken]
-        renamed = [attrs.evolve(entry, target=str(other)) for entry, other in others if other is not None]
+        others = [(entry, self._placing.other(entry.edit, entry.target)) for entry in taken]
+        renamed = [attrs.evolve(entry, target=other) for entry, other in others if other is not None]
         found = {**found, **(await admit(self._connection, renamed, None)).found}
         for entry in taken:
             if isinstance(found[entry.key], NameTaken):

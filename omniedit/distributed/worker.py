@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from itertools import islice
@@ -27,7 +27,7 @@ from omniedit.core.naming import DEFAULT_TEMPLATE
 from omniedit.distributed.client import HostClient
 from omniedit.distributed.driver import LinkDriver
 from omniedit.distributed.follower import Follower
-from omniedit.distributed.limit import SharedGate, SharedLimit
+from omniedit.distributed.limit import limited
 from omniedit.distributed.pgqueuer import Submitted, install, register, submit_batch, sweep
 from omniedit.errors import OmniEditError
 from omniedit.flow.record import OnUncertain
@@ -48,7 +48,6 @@ _MOST_WAITING = 32  # edits that wait here to be submitted, before no more are t
 _LONG = 24 * 3600.0  # seconds that PgQueuer's connection is waited for: the journal gives up long before
 _PAGE = 1_000  # edits written in one transaction
 _POLL_WHEN_FULL = timedelta(seconds=0.25)  # between looks for room while others wait in the queue
-_SOON = 5.0  # seconds that the shared limit waits for a server that is away, before it says so
 _DRAIN = 10.0  # seconds in which jobs go back into the queue
 _log = logging.getLogger("omniedit.distributed")
 
@@ -60,7 +59,7 @@ class Worker:
     Args:
         dsn: of the database with journal and queue.
         client: makes a client for each shift.
-        save_to: the folder of the results.
+        save_to: the folder of the results, or `s3://bucket/prefix`.
         max_rate: most submits per second, of all hosts together; learned by all of them together when not given.
         max_in_flight: most unfinished tasks, of all hosts together.
         heartbeat: seconds after which the edits of a silent host are taken over.
@@ -118,24 +117,9 @@ class Worker:
             retry_failed=self.retry_failed,
             on_change=self.on_change,
         )
-        async with self._limited(client, journal), _Jobs(self, follower) as jobs, follower:
+        limit = limited(client, journal, self.dsn, max_rate=self.max_rate, max_in_flight=self.max_in_flight)
+        async with limit, _Jobs(self, follower) as jobs, follower:
             await jobs.until([_set(stop), _told(follower.stopped), _lost(journal)])
-
-    @asynccontextmanager
-    async def _limited(self, client: HostClient, journal: PostgresJournal) -> AsyncGenerator[None]:
-        """Have the client keep the limit that all hosts share."""
-        limit = SharedLimit(
-            Link(self.dsn, patience=_SOON),
-            client.key_fingerprint,
-            lambda: journal.holder,
-            max_rate=self.max_rate,
-            max_tasks=self.max_in_flight,
-        )
-        client.gate = SharedGate(limit, max_rate=self.max_rate, max_in_flight=self.max_in_flight)
-        try:
-            yield
-        finally:
-            await limit.close()
 
 
 async def _set(stop: asyncio.Event) -> None:

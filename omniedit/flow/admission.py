@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import attrs
 
 from omniedit.core.lifecycle import Facts, move, standing
 from omniedit.core.naming import DEFAULT_TEMPLATE, fallback_name, render
+from omniedit.core.places import inside, name_of
 from omniedit.core.preflight import refuse_edit
 from omniedit.core.resume import Plan, accepted_attempt, may_replay, plan
 from omniedit.errors import InvalidEdit, JournalBusy, OmniEditError
@@ -29,34 +28,35 @@ _log = logging.getLogger("omniedit.batch")
 class Placing:
     """Where results go and how they are named."""
 
-    folder: Path
+    folder: str
+    """Of this machine, or a prefix of a bucket (`s3://bucket/prefix`)."""
     template: str = DEFAULT_TEMPLATE
-    fixed: Path | None = None
+    fixed: str | None = None
     """The one place of the one result, instead of a name in the folder."""
 
-    def target(self, edit: Edit, index: int | None) -> Path:
-        """The path of an edit's result.
+    def target(self, edit: Edit, index: int | None) -> str:
+        """The place of an edit's result.
 
         Raises:
             InvalidEdit: the name is wrong.
         """
-        return self.fixed or self.folder / render(self.template, edit, index)
+        return self.fixed or inside(self.folder, render(self.template, edit, index))
 
-    def other(self, edit: Edit, target: Path) -> Path | None:
+    def other(self, edit: Edit, target: str) -> str | None:
         """Another name for an edit whose name another edit holds; None when the user chose that name."""
         if self.fixed is not None or edit.name is not None or self.template != DEFAULT_TEMPLATE:
             return None
-        return self.folder / fallback_name(target.name, edit)
+        return inside(self.folder, fallback_name(name_of(target), edit))
 
     def moved(self, entry: Entry) -> Entry:
         """A remembered entry, in the folder as it is called now."""
         if self.fixed is not None:
-            same = str(self.fixed) == entry.target
-            return entry if same else attrs.evolve(entry, target=str(self.fixed), path=None, sha256=None, size=None)
-        target = str(self.folder / Path(entry.target).name)
+            same = self.fixed == entry.target
+            return entry if same else attrs.evolve(entry, target=self.fixed, path=None, sha256=None, size=None)
+        target = inside(self.folder, name_of(entry.target))
         if target == entry.target:
             return entry
-        path = None if entry.path is None else str(self.folder / Path(entry.path).name)
+        path = None if entry.path is None else inside(self.folder, name_of(entry.path))
         return attrs.evolve(entry, target=target, path=path)
 
 
@@ -141,17 +141,17 @@ class Admission:
         if not self._engine.claim(self._run.journal, edit.key):
             self._on_refused(edit, _under_way(edit))
             return None
-        return Entry(edit, str(target), Status.queued, self._engine.clock.utcnow())
+        return Entry(edit, target, Status.queued, self._engine.clock.utcnow())
 
     async def _rename(self, proposal: Entry) -> None:
         """Another edit of this journal holds the name."""
-        other = self._placing.other(proposal.edit, Path(proposal.target))
+        other = self._placing.other(proposal.edit, proposal.target)
         if other is not None:
-            (held,) = await self._run.journal.admit([attrs.evolve(proposal, target=str(other))])
+            (held,) = await self._run.journal.admit([attrs.evolve(proposal, target=other)])
             if isinstance(held, Entry):
                 await self._go_on(held)
                 return
-        name = Path(proposal.target).name
+        name = name_of(proposal.target)
         error = InvalidEdit(
             f"two edits want the name {name}",
             field="name",
@@ -203,7 +203,7 @@ class Admission:
         else:
             record.entry = attrs.evolve(fresh, status=Status.queued)
         record.tell([standing(record.entry, now)])
-        if not self._run.overwrite and _exists(record.entry.target):
+        if not self._run.overwrite and await self._engine.exists(record.entry.target):
             await self._refuse_existing(record)
         else:
             self._engine.start(record)
@@ -303,8 +303,3 @@ def _under_way(edit: Edit) -> InvalidEdit:
         code="under_way",
         mend="await that call; for a second result of the same clip and sentence give another variant",
     )
-
-
-def _exists(target: str) -> bool:
-    """Whether anything, a dead symbolic link too, has this name: a lookup of microseconds, not worth a thread."""
-    return os.path.lexists(target)

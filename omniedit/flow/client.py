@@ -19,7 +19,6 @@ from omniedit.core.naming import DEFAULT_TEMPLATE, check_template
 from omniedit.core.polling import Patience
 from omniedit.core.preflight import refuse_edit
 from omniedit.errors import ConfigurationError
-from omniedit.flow.admission import Placing
 from omniedit.flow.asking import ask
 from omniedit.flow.batch import Batch, BatchSettings
 from omniedit.flow.calls import Calls
@@ -32,6 +31,7 @@ from omniedit.flow.settings import (
     find_base_url,
     find_files_url,
     find_key,
+    read_folder,
     read_on_uncertain,
     read_placing,
 )
@@ -40,6 +40,7 @@ from omniedit.flow.submitting import new_nonce
 from omniedit.flow.uploading import Uploader
 from omniedit.journal.opening import open_journal
 from omniedit.media.download import Downloader
+from omniedit.media.storage import Storage
 from omniedit.models import DEFAULT_MODEL, Edit, Intent, MediaFacts, Task
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ class Client:
         self._downloader = Downloader(
             allow_private=self._door.local, limit_rate=limit_rate, tls=ssl_context, clock=self._clock
         )
+        self._storage = Storage(self._downloader)
         self._sources = Sources(
             host or ServiceFiles(Uploader(self._door, self._entered, self._clock).upload),
             preflight=preflight,
@@ -228,7 +230,8 @@ class Client:
         Args:
             edits: any iterable or async iterable of `Edit`, of any length. The same edit twice is one edit, unless
                 `variant` differs.
-            save_to: the folder of the results; made when it is not there.
+            save_to: the folder of the results, made when it is not there; or `s3://bucket/prefix`, `gs://...` (extra
+                `s3`, credentials from the environment).
             journal: a path or a `Journal`; the client's when not given. With the same journal the same call resumes.
             name: template of the results' names: `{stem}`, `{key}`, `{key8}`, `{variant}`, `{name}`, `{index}`.
             max_credits: stop submitting before the next edit would pass this many reserved credits, those of earlier
@@ -240,10 +243,11 @@ class Client:
 
         Raises:
             InvalidEdit: the name template is wrong.
+            ConfigurationError: the bucket cannot be opened.
         """
         check_template(name)
         settings = BatchSettings(
-            Placing(Path(save_to), name),
+            read_folder(save_to, name),
             on_uncertain=self._on_uncertain if on_uncertain is None else read_on_uncertain(on_uncertain),
             overwrite=self._overwrite if overwrite is None else overwrite,
             retry_failed=retry_failed,
@@ -345,6 +349,7 @@ class Client:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         await self._downloader.close()
+        await self._storage.close()
         await self._sources.close()
         await self._door.close()
         await self._journals.close()
@@ -360,7 +365,7 @@ class Client:
         """The engine behind all edits of this client."""
         gate = self._entered()
         if self._engine is None:
-            self._engine = Engine(self._door, gate, self._sources, self._downloader, self._clock, settings=self._how)
+            self._engine = Engine(self._door, gate, self._sources, self._storage, self._clock, settings=self._how)
         return self._engine
 
     async def opened(self, journal: Journal) -> Journal:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from hashlib import sha256
 from hmac import compare_digest
-from pathlib import Path
 
 import attrs
 
@@ -31,7 +30,7 @@ from omniedit.flow.telemetry import Telemetry
 from omniedit.flow.trust import CallbackTrust
 from omniedit.flow.watching import Watcher
 from omniedit.journal.base import Journal
-from omniedit.media.download import Downloader
+from omniedit.media.storage import Storage
 from omniedit.models import Entry, Status, Task
 
 __all__ = ["Engine", "EngineSettings", "EngineStatistics", "closed"]
@@ -84,7 +83,7 @@ class Engine:
         door: speaks with the service.
         gate: says when.
         resolver: checks and hosts sources.
-        downloader: fetches results.
+        storage: brings results to their places.
         clock: time.
         settings: how.
         jitter: numbers from 0 to 1.
@@ -95,7 +94,7 @@ class Engine:
         door: Door,
         gate: Gate,
         resolver: Resolver,
-        downloader: Downloader,
+        storage: Storage,
         clock: Clock,
         *,
         settings: EngineSettings,
@@ -128,10 +127,12 @@ class Engine:
             on_completed=self._completed,
             on_ended=self._ended,
         )
-        self._fetcher = Fetcher(door, gate, downloader, clock, workers=settings.downloads, on_ended=self._ended)
+        self._fetcher = Fetcher(door, gate, storage, clock, workers=settings.downloads, on_ended=self._ended)
         self._listing = Listing(door, gate, clock, patience=door.longest_submit) if settings.settle_by_listing else None
-        self._settler = self._listing and Settler(self._listing, clock, on_found=self._adopt, on_ended=self._ended)
-        self._settled = downloader.settled
+        self._settler = (
+            Settler(self._listing, clock, on_found=self._adopt, on_ended=self._ended) if self._listing else None
+        )
+        self._storage = storage
         self._telemetry = Telemetry.found()
         self._closed = False
 
@@ -197,7 +198,15 @@ class Engine:
 
     async def intact(self, path: str, sha256: str, size: int) -> bool:
         """Whether a saved result still lies where it was put, unchanged."""
-        return await self._settled(Path(path), sha256, size) is not None
+        return await self._storage.settled(path, sha256, size) is not None
+
+    async def exists(self, place: str) -> bool:
+        """Whether something has this name already.
+
+        Raises:
+            DownloadFailed: it is in an object store that does not say.
+        """
+        return await self._storage.exists(place)
 
     async def settle(self, journal: Journal, entry: Entry) -> Step | None:
         """Look for the task of an uncertain edit in the listing, where that was asked for; None when it stays so.

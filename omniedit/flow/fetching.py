@@ -11,7 +11,6 @@ import itertools
 import logging
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import attrs
 
@@ -21,12 +20,13 @@ from omniedit.api.gate import Gate
 from omniedit.changes import Transfer
 from omniedit.clock import Clock
 from omniedit.core.lifecycle import move
+from omniedit.core.places import name_of
 from omniedit.core.transfer import download_order, is_near
 from omniedit.errors import DownloadFailed, JournalError, LinkExpired, OmniEditError
 from omniedit.flow.asking import ask
 from omniedit.flow.crew import Crew
 from omniedit.flow.record import Record, commit, defect, linked
-from omniedit.media.download import Download, Downloader
+from omniedit.media.storage import Storage, Stored
 from omniedit.models import Status, Task
 
 __all__ = ["Fetcher"]
@@ -45,7 +45,7 @@ class Fetcher:
     Args:
         door: asks for fresh links.
         gate: says when.
-        downloader: fetches one file.
+        storage: fetches one file and puts it in its place.
         clock: time.
         workers: downloads at once.
         on_ended: takes records that the engine is done with, and why.
@@ -55,7 +55,7 @@ class Fetcher:
         self,
         door: Door,
         gate: Gate,
-        downloader: Downloader,
+        storage: Storage,
         clock: Clock,
         *,
         workers: int,
@@ -63,7 +63,7 @@ class Fetcher:
     ) -> None:
         self._door = door
         self._gate = gate
-        self._downloader = downloader
+        self._storage = storage
         self._clock = clock
         self._on_ended = on_ended
         self._heap: list[tuple[float, int, Record]] = []
@@ -136,11 +136,11 @@ class Fetcher:
             return
         while True:
             try:
-                download = await self._download(record)
+                stored = await self._download(record)
             except LinkExpired as error:
                 await self._renew(record, error)
             else:
-                await self._finish(record, download)
+                await self._finish(record, stored)
                 return
 
     def _begin(self, record: Record) -> None:
@@ -155,13 +155,13 @@ class Fetcher:
         entry = record.entry
         if entry.sha256 is None or entry.size is None:
             return False
-        found = await self._downloader.settled(Path(entry.target), entry.sha256, entry.size, task_id=entry.task_id)
+        found = await self._storage.settled(entry.target, entry.sha256, entry.size, task_id=entry.task_id)
         if found is None:
             return False
-        await self._finish(record, Download(found, entry.sha256, entry.size))
+        await self._finish(record, Stored(found, entry.sha256, entry.size))
         return True
 
-    async def _download(self, record: Record) -> Download:
+    async def _download(self, record: Record) -> Stored:
         entry, tell = record.entry, record.run.on_transfer
 
         async def on_verified(sha256: str, size: int) -> None:
@@ -173,36 +173,29 @@ class Fetcher:
             if tell is not None:
                 tell(Transfer(entry.edit, Status.downloading, received, length))
 
-        target = Path(entry.target)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise DownloadFailed(
-                f"the folder {target.parent} cannot be made: {error.strerror}", code="folder_missing"
-            ) from None
-        return await self._downloader.download(
+        return await self._storage.save(
             entry.link or "",
-            target,
+            entry.target,
             task_id=entry.task_id,
             overwrite=record.run.overwrite,
             on_progress=on_progress,
             on_verified=on_verified,
         )
 
-    async def _finish(self, record: Record, download: Download) -> None:
+    async def _finish(self, record: Record, stored: Stored) -> None:
         step = move(
             record.entry,
             Status.saved,
             self._clock.utcnow(),
             progress=100,
-            path=str(download.path),
-            sha256=download.sha256,
-            size=download.size,
+            path=stored.place,
+            sha256=stored.sha256,
+            size=stored.size,
         )
         await commit(record, step)
-        self.bytes += download.size
-        if str(download.path) != record.entry.target:
-            _log.warning("fetch.name_taken task_id=%s saved_as=%s", record.entry.task_id, download.path.name)
+        self.bytes += stored.size
+        if stored.place != record.entry.target:
+            _log.warning("fetch.name_taken task_id=%s saved_as=%s", record.entry.task_id, name_of(stored.place))
 
     # --- dead links ---------------------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ from omniedit.media.part import PartFile, same_content
 from omniedit.media.stream import Disk, OnProgress, Tools, Transfer
 from omniedit.media.web import MediaWeb
 
-__all__ = ["Download", "Downloader", "OnProgress", "OnVerified"]
+__all__ = ["Download", "Downloader", "OnProgress", "OnVerified", "mark_of"]
 
 OnVerified = Callable[[str, int], Awaitable[None]]
 """Awaited with sha256 and size when the bytes are complete, verified and synced, before they get their name."""
@@ -122,7 +122,7 @@ class Downloader:
             sha256, size = await disk.run(part.sync), part.known.size
             if on_verified is not None:
                 await on_verified(sha256, size)
-            path = await disk.run(partial(part.publish, overwrite=overwrite, mark=_mark(task_id)))
+            path = await disk.run(partial(part.publish, overwrite=overwrite, mark=mark_of(task_id)))
         except DownloadFailed as error:
             error.task_id = error.task_id or task_id
             raise
@@ -132,12 +132,12 @@ class Downloader:
 
     async def settled(self, target: Path, sha256: str, size: int, *, task_id: str | None = None) -> Path | None:
         """Where a result lies that was verified before an interruption: under its name or the one beside it."""
-        for path in (target, target.with_name(beside(target.name, _mark(task_id)))):
+        for path in (target, target.with_name(beside(target.name, mark_of(task_id)))):
             if await self._tools.disk.run(partial(same_content, path, sha256, size)):
                 return path
         return None
 
 
-def _mark(task_id: str | None) -> str:
+def mark_of(task_id: str | None) -> str:
     """What tells a result from another one of the same name: the random end of a task id."""
     return (task_id or "")[-8:] or "result"

@@ -20,7 +20,14 @@ __all__ = ["command"]
 
 @click.command("worker")
 @dsn_option
-@click.option("-o", "--output", "folder", metavar="DIR", required=True, help="Folder of the results; made if missing.")
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    metavar="DIR|URL",
+    required=True,
+    help="Folder of the results, made if missing; or s3://bucket/prefix.",
+)
 @click.option(
     "--at-once",
     metavar="N",

@@ -1,0 +1,51 @@
+"""Where results lie: a path on this machine, or the address of an object in a store.
+
+Rules of this room (`core`): pure and synchronous; no I/O, no clock, no randomness; a decision goes out as a value.
+
+Rules of this file: a place is text, so that a journal can hold it; the address of an object is `SCHEME://BUCKET/KEY`,
+and its last part is a name like any file's.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from omniedit.errors import ConfigurationError
+
+__all__ = ["SCHEMES", "bucket_and_key", "inside", "is_object", "name_of", "renamed"]
+
+SCHEMES = ("s3://", "gs://")
+"""Amazon S3 and what speaks its language, and Google Cloud Storage."""
+
+
+def is_object(place: str) -> bool:
+    """Whether a place is in an object store rather than on this machine."""
+    return place.startswith(SCHEMES)
+
+
+def inside(folder: str, name: str) -> str:
+    """The place of a name in a folder, or under a prefix of a bucket."""
+    return f"{folder.rstrip('/')}/{name}" if is_object(folder) else str(Path(folder, name))
+
+
+def name_of(place: str) -> str:
+    """The last part of a place."""
+    return place.rpartition("/")[2] if is_object(place) else Path(place).name
+
+
+def renamed(place: str, name: str) -> str:
+    """The place of another name beside this one."""
+    return inside(place.rpartition("/")[0], name) if is_object(place) else str(Path(place).with_name(name))
+
+
+def bucket_and_key(place: str) -> tuple[str, str]:
+    """`s3://bucket` and the key in it.
+
+    Raises:
+        ConfigurationError: no bucket is named.
+    """
+    scheme, _, rest = place.partition("://")
+    bucket, _, key = rest.partition("/")
+    if not bucket:
+        raise ConfigurationError(f"{place} names no bucket", mend="write s3://bucket/prefix")
+    return f"{scheme}://{bucket}", key
