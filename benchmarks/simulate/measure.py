@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
+from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 
 from benchmarks.simulate import peers
 from benchmarks.simulate.limits import Both, RequestCap, TaskCap
-from benchmarks.simulate.shapes import BY_NAME, Shape
-from benchmarks.simulate.world import Controller, Trace, World
+from benchmarks.simulate.shapes import BY_NAME, STATED, Shape
+from benchmarks.simulate.world import Controller, Draw, Trace, World
 
 HOUR = 3600
 Make = Callable[[random.Random, float], Controller]
@@ -21,12 +21,18 @@ def governed(rng: random.Random, start: float) -> Controller:
     return peers.Governed(rng, start)
 
 
+def fixed(share: float) -> Callable[[Shape], Make]:
+    """A rate chosen beforehand, so many times the true one."""
+    return lambda shape: lambda _, __: peers.FixedRate(share * (shape.capacity(HOUR) - shape.capacity(0)) / HOUR)
+
+
 PEERS: dict[str, Make] = {
     "semaphore": lambda rng, _: peers.Semaphore(rng),
-    "aimd": lambda _, __: peers.Aimd(),
-    "cubic": lambda _, __: peers.Cubic(),
-    "botocore": lambda _, __: peers.Botocore(),
+    "AIMD": lambda _, __: peers.Aimd(),
+    "CUBIC": lambda _, __: peers.Cubic(),
+    "botocore adaptive": lambda _, __: peers.Botocore(),
 }
+FIXED = {"fixed, half of the limit": fixed(0.5), "fixed, 1.5 times the limit": fixed(1.5)}
 
 
 def run(
@@ -37,21 +43,23 @@ def run(
     seconds: float = HOUR,
     starts: Sequence[float] = (0.0,),
     changes: Sequence[tuple[float, float]] = (),
-) -> list[Trace]:
-    """One run of one or several processes with endless work."""
+    arrivals: Draw | None = None,
+) -> World:
+    """One run of one or several processes, with endless work or with `arrivals` (the time to the next piece of it)."""
     rng = random.Random(f"{shape.name} {seed}")
-    controllers = [make(rng, start) for start in starts]
     world = World(
         shape.make(),
-        controllers,
+        [make(rng, start) for start in starts],
         seconds=seconds,
         rng=rng,
         network=shape.network,
         headers=shape.headers,
         starts=list(starts),
         changes=list(changes),
+        arrivals=arrivals,
     )
-    return world.run()
+    world.run()
+    return world
 
 
 def capacity(shape: Shape, seed: int, seconds: int) -> float:
@@ -74,58 +82,68 @@ def _capped(name: str, seed: int) -> dict[int, float]:
     return {seconds: sum(accepted[:seconds]) for seconds in (600, HOUR)}
 
 
-@dataclass
-class Steady:
-    """A limit that stays as it is, one process."""
+def steady(shape: Shape, make: Make, seed: int) -> dict[str, float]:
+    """One hour of one process from cold, with a limit that stays as it is.
 
-    hour: float  # share of the oracle
-    refused: float  # share of all requests
-    cold: float  # share of the oracle in the first ten minutes
-
-
-def steady(shape: Shape, make: Make, seed: int) -> Steady:
-    """One hour from cold."""
-    trace = run(shape, make, seed)[0]
-    accepted, refused = sum(trace.accepted), sum(trace.refused)
-    return Steady(
-        hour=accepted / capacity(shape, seed, HOUR),
-        refused=refused / max(accepted + refused, 1),
-        cold=sum(trace.accepted[:600]) / capacity(shape, seed, 600),
-    )
+    hour, cold: shares of the oracle in the hour and in its first ten minutes; refused: share of all requests;
+    undercut: requests that left before a `Retry-After` was over.
+    """
+    world = run(shape, make, seed)
+    trace = world.traces[0]
+    return {
+        "hour": sum(trace.accepted) / capacity(shape, seed, HOUR),
+        "refused": _refused([trace]),
+        "cold": sum(trace.accepted[:600]) / capacity(shape, seed, 600),
+        "undercut": sum(getattr(controller, "undercut", 0) for controller in world.controllers),
+    }
 
 
-@dataclass
-class Change:
-    """A limit that halves at 15 minutes, doubles at 30 and again at 45."""
-
-    hour_refused: float
-    halved_refusals: int  # in the minute after
-    halved_seconds: float  # until 90 % of the new oracle with less than 5 % refused
-    doubled_seconds: float  # until 90 % of the new limit
-    doubled_again_seconds: float
+def stated(shape: Shape, make: Make, seed: int) -> dict[str, float]:
+    """One hour of one process that was told the limit."""
+    return steady(shape, lambda rng, start: peers.Governed(rng, start, **STATED[shape.name]), seed)
 
 
-def changing(shape: Shape, make: Make, seed: int) -> Change:
-    """One hour with three changes."""
-    trace = run(shape, make, seed, changes=[(900, 0.5), (1800, 2.0), (2700, 2.0)])[0]
-    accepted, refused = sum(trace.accepted), sum(trace.refused)
-    return Change(
-        hour_refused=refused / max(accepted + refused, 1),
-        halved_refusals=sum(trace.refused[900:960]),
-        halved_seconds=_reaches(shape, trace, 900, 0.5, quiet=True),
-        doubled_seconds=_reaches(shape, trace, 1800, 1.0, quiet=False),
-        doubled_again_seconds=_reaches(shape, trace, 2700, 2.0, quiet=False),
-    )
+def loaded(shape: Shape, make: Make, seed: int) -> dict[str, float]:
+    """The waiting (s) that 99 in 100 requests do not exceed when work comes by chance, at 80 % of the limit.
+
+    The second half hour counts: by then the limit has been met or it never will be.
+    """
+    rate = 0.8 * (shape.capacity(HOUR) - shape.capacity(0)) / HOUR
+    trace = run(shape, make, seed, arrivals=lambda rng: rng.expovariate(rate)).traces[0]
+    waits = sorted(trace.waits[len(trace.waits) // 2 :])
+    return {"p99": waits[int(0.99 * len(waits))], "refused": _refused([trace])}
 
 
-def _reaches(shape: Shape, trace: Trace, since: int, scale: float, *, quiet: bool) -> float:
-    """Seconds until the next half minute is good enough; 900 when it never is before the next change."""
-    span = 60 if quiet else 20
+def _refused(traces: Sequence[Trace]) -> float:
+    accepted, refused = (sum(sum(part) for part in parts) for parts in zip(*_counts(traces), strict=True))
+    return refused / max(accepted + refused, 1)
+
+
+def _counts(traces: Sequence[Trace]) -> list[tuple[array[int], array[int]]]:
+    return [(trace.accepted, trace.refused) for trace in traces]
+
+
+def changing(shape: Shape, make: Make, seed: int) -> dict[str, float]:
+    """One hour of a limit that halves at 15 minutes, doubles at 30 and again at 45.
+
+    refusals: in the minute after the limit has halved; halved, doubled, doubled_again: seconds until within 10 % of
+    the new limit: at least 90 % of it used and, after the halving, at most 10 % of the requests refused.
+    """
+    trace = run(shape, make, seed, changes=[(900, 0.5), (1800, 2.0), (2700, 2.0)]).traces[0]
+    return {
+        "refused": _refused([trace]),
+        "refusals": sum(trace.refused[900:960]),
+        "halved": _reaches(shape, trace, 900, 0.5, span=60),
+        "doubled": _reaches(shape, trace, 1800, 1.0, span=20),
+        "doubled_again": _reaches(shape, trace, 2700, 2.0, span=20),
+    }
+
+
+def _reaches(shape: Shape, trace: Trace, since: int, scale: float, span: int) -> float:
+    """Seconds until a span of so many is good enough; 900 when it never is before the next change."""
     for start in range(since, since + 900 - span):
         taken, refused = sum(trace.accepted[start : start + span]), sum(trace.refused[start : start + span])
-        if quiet and refused > 0.05 * (taken + refused):
-            continue
-        if _good(shape, trace, start, span, scale, taken):
+        if refused <= 0.1 * (taken + refused) and _good(shape, trace, start, span, scale, taken):
             return start - since
     return 900
 
@@ -139,23 +157,16 @@ def _good(shape: Shape, trace: Trace, start: int, span: int, scale: float, taken
     return taken >= 0.9 * rate * span
 
 
-@dataclass
-class Shared:
-    """Several processes that do not know of each other."""
+def shared(shape: Shape, make: Make, seed: int, starts: Sequence[float]) -> dict[str, float]:
+    """One hour of several processes on one key that do not know of each other.
 
-    jain: float  # over the second half hour
-    refused: float
-    total: float  # share of the oracle over the second half hour
-
-
-def shared(shape: Shape, make: Make, seed: int, starts: Sequence[float]) -> Shared:
-    """One hour of several processes on one key."""
-    traces = run(shape, make, seed, starts=starts)
+    jain: Jain's index of their shares over the second half hour, 1 when all got the same; total: their share of the
+    oracle in that time; refused: of all requests of the hour.
+    """
+    traces = run(shape, make, seed, starts=starts).traces
     shares = [sum(trace.accepted[1800:]) for trace in traces]
-    accepted, refused = sum(sum(trace.accepted) for trace in traces), sum(sum(trace.refused) for trace in traces)
-    half = capacity(shape, seed, HOUR) / 2
-    return Shared(
-        jain=sum(shares) ** 2 / (len(shares) * sum(share**2 for share in shares)) if sum(shares) else 0.0,
-        refused=refused / (accepted + refused),
-        total=sum(shares) / half,
-    )
+    return {
+        "jain": sum(shares) ** 2 / (len(shares) * sum(share**2 for share in shares)) if sum(shares) else 0.0,
+        "refused": _refused(traces),
+        "total": sum(shares) / (capacity(shape, seed, HOUR) / 2),
+    }

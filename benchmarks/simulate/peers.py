@@ -31,19 +31,24 @@ class Governed:
     def __init__(self, rng: random.Random, start: float = 0.0, **limits: float) -> None:
         self.governor = Governor(start, **limits)  # type: ignore[arg-type]
         self.rng = rng
+        self.asked = 0.0  # until when a Retry-After asked to wait
+        self.undercut = 0  # requests that left before
 
     def when(self, now: float) -> float:
         decision = self.governor.when(now)
         return now if isinstance(decision, Go) else decision.at
 
     def sent(self, now: float) -> Sent:
+        self.undercut += now < self.asked
         return self.governor.send(now)
 
     def accepted(self, sent: Sent, now: float, headers: dict[str, str]) -> None:
         self.governor.accepted(sent, now, read_hint(headers), task=True)
 
     def refused(self, sent: Sent, now: float, headers: dict[str, str]) -> None:
-        self.governor.refused(sent, now, read_hint(headers), self.rng.random())
+        hint = read_hint(headers)
+        self.asked = max(self.asked, now + (hint.retry_after or 0.0))
+        self.governor.refused(sent, now, hint, self.rng.random())
 
     def finished(self, now: float) -> None:
         self.governor.finished(now)

@@ -1,4 +1,4 @@
-"""The limits to be learned: those the rules were tuned on, and those they were not.
+"""The limits to be learned: those the rules were tuned on, and those they never met before they were measured.
 
 A shape is a limit, what the service says in its headers, and how long tasks take.
 """
@@ -50,6 +50,11 @@ def x_rate_limit(limit: Limit, now: float, refused: bool) -> dict[str, str]:
     return {"x-ratelimit-remaining": str(remaining), "x-ratelimit-reset": str(int(reset) + 1)}
 
 
+def wider_limit(limit: Limit, now: float, refused: bool) -> dict[str, str]:
+    """Headers of another, much wider limit: true, and no help."""
+    return {"ratelimit": f'"hourly";r={max(100_000 - int(10 * now), 0)};t={3600 - int(now)}'}
+
+
 @dataclass(frozen=True)
 class Shape:
     """One kind of service."""
@@ -94,11 +99,20 @@ def _long_task(rng: random.Random) -> float:
     return rng.choice([60.0, 240.0, 300.0]) * rng.lognormvariate(0.0, 0.2)
 
 
+def _even_task(rng: random.Random) -> float:
+    return rng.gammavariate(8.0, 5.0)
+
+
+def _even_work(rng: random.Random) -> float:
+    return rng.uniform(0.5, 1.5)
+
+
 def _slow_work(rng: random.Random) -> float:
     return rng.lognormvariate(0.7, 0.4)
 
 
 RA, SHORT, LONG, RL, XRL = retry_after, retry_after_short, retry_after_long, rate_limit, x_rate_limit
+WIDER = wider_limit
 SLOW = Network(way=_slow_way)
 
 TUNED = [
@@ -131,9 +145,6 @@ TUNED = [
     Shape("tasks 150", lambda: TaskCap(150)),
     Shape("requests 3", lambda: RequestCap(3)),
     Shape("requests 10", lambda: RequestCap(10)),
-]
-
-HELD_OUT = [
     Shape("tb 5/s burst 2", lambda: TokenBucket(5, 2)),
     Shape("tb 3.7/s slow network", lambda: TokenBucket(3.7, 20), network=SLOW),
     Shape("tb 0.5/s RA", lambda: TokenBucket(0.5, 1.5), RA),
@@ -149,7 +160,25 @@ HELD_OUT = [
     Shape("tasks 60, 1-5 min", lambda: TaskCap(60), network=Network(task=_long_task)),
     Shape("tasks 5", lambda: TaskCap(5)),
     Shape("requests 6, 2 s each", lambda: RequestCap(6), network=Network(work=_slow_work)),
+    Shape("tb 10/s, headers of another limit", lambda: TokenBucket(10, 10), WIDER),
     Shape("tb 5/s and tasks 100", lambda: Both(TokenBucket(5, 10), TaskCap(100))),
+]
+
+HELD_OUT = [
+    Shape("tb 7/s burst 20", lambda: TokenBucket(7, 20)),
+    Shape("tb 0.8/s RA", lambda: TokenBucket(0.8, 3), RA),
+    Shape("tb 15/s burst 5 slow network", lambda: TokenBucket(15, 5), network=SLOW),
+    Shape("tb 4/s, headers of another limit", lambda: TokenBucket(4, 12), WIDER),
+    Shape("fw 250", lambda: FixedWindow(250, 60, 5)),
+    Shape("fw 120 in 30 s RA", lambda: FixedWindow(120, 30, 22), RA),
+    Shape("fw 400 headers", lambda: FixedWindow(400, 60, 31), XRL),
+    Shape("sl 300 RA", lambda: SlidingLog(300), RA),
+    Shape("sl 90", lambda: SlidingLog(90)),
+    Shape("counter 150", lambda: SlidingCounter(150)),
+    Shape("tasks 18, 40 s each", lambda: TaskCap(18), network=Network(task=_even_task)),
+    Shape("tasks 80 RA", lambda: TaskCap(80), RA),
+    Shape("requests 5, 1 s each", lambda: RequestCap(5), network=Network(work=_even_work)),
+    Shape("tb 3/s and tasks 60", lambda: Both(TokenBucket(3, 6), TaskCap(60))),
 ]
 
 CHANGING = ["tb 10/s", "fw 600", "fw 600 RA", "sl 600", "tasks 40", "tb 1/s"]
@@ -164,5 +193,15 @@ SHARED = [
     "tb 2/s RA short",
     "tb 1/s",
 ]
+STATED = {
+    "tb 10/s": {"max_rate": 10.0},
+    "tb 1/s": {"max_rate": 1.0},
+    "fw 600": {"max_rate": 10.0},
+    "fw 60": {"max_rate": 1.0},
+    "sl 600": {"max_rate": 10.0},
+    "tasks 40": {"max_tasks": 40},
+    "requests 10": {"max_requests": 10},
+}
+LOADED = ["tb 10/s", "fw 600", "sl 600"]
 
 BY_NAME = {shape.name: shape for shape in TUNED + HELD_OUT}

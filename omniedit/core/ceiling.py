@@ -35,7 +35,7 @@ class Kind:
 
 
 # An ended task is seen late by up to a look, so the level seen is blurred by the root of the level.
-TASKS = Kind("tasks", openings=4, spread=0.35, least=1, proof=5, above=0.05, try_after=75, try_next=5)
+TASKS = Kind("tasks", openings=4, spread=0.35, least=1, proof=5, above=0.05, try_after=100, try_next=5)
 REQUESTS = Kind("requests", openings=4, spread=0.0, least=3, proof=50, above=0.01, try_after=150, try_next=10)
 
 _KEPT = 500  # acceptances remembered

@@ -8,21 +8,22 @@ lane of one API key. Its rules, in the order in which they hold:
 2. *Pauses hold for everybody* (`omniedit.core.pause`): `Retry-After` to the full; without one, a ladder that starts
    small. One episode of refusals counts once, and in an episode one request at a time asks whether it is over.
 3. *Headers.* Where they state how much is left (`omniedit.core.quota`), no more is sent than that. While they describe
-   a window whose end stands still, the regime is `Window`: what is left is spread over the time that is left.
+   a window whose end stands still, the regime is `Window`: what is left is spread over the time that is left. Headers
+   that promise plenty where a request is refused describe another limit, and are not paced by again.
 4. Otherwise one of three regimes learns (`omniedit.core.regimes`):
 
    - `Ramp`, from the start: 2 requests a second, an eighth more for each acceptance that the pacer held back, and at
      most 4 + accepted / 16 on their way at once. The first refusal after an acceptance ends it.
-   - `Rate`: the pacer follows what the service accepts. The first refusal of an episode takes 15 % off. When the block
+   - `Rate`: the pacer follows what the service accepts. The first refusal of an episode takes 12 % off. When the block
      is over, the rate is at most what the cycle from the last block to this one achieved, block included, and
      returns to what the last minute achieved within seconds. From there it probes: by the same small step for all, so
-     that processes of one key come to equal shares; after 45 quiet seconds (or 30 requests, if those take longer) ever
+     that processes of one key come to equal shares; after 45 quiet seconds (or 36 requests, if those take longer) ever
      faster, so that a limit that doubled is found soon. A cycle in which work was short, and not the limit, teaches
      nothing.
    - `Cap`: refusals at one level of unfinished tasks, or of requests on their way, above which hardly anything is
      accepted, mean a cap (`omniedit.core.ceiling`). As much is kept live and no more; now and then one more is tried,
-     and three successes in a row lift it until the next refusal. A refusal below it lowers it. Refusals that a cap
-     does not explain lead back to `Rate`.
+     and three successes in a row lift it until the next refusal. A refusal below it lowers it; refusals that follow
+     each other lower it in steps of 15 %. Refusals that a cap does not explain lead back to `Rate`.
 
 Everything here is pure: `now` (monotonic seconds) and `jitter` (0 to 1) are arguments. Time never runs backwards in a
 governor: an earlier `now` counts as the latest one seen.
@@ -228,6 +229,9 @@ class Governor:
         if refusal is Refusal.KNOWN:
             return
         facts.failed, facts.asked, facts.by_minute = sent.at, wait or 0.0, pause.by_minute
+        self._quota.refused(facts.requests)
+        if isinstance(self._regime, Window) and not self._quota.stands:
+            self._regime = Rate(facts, now, known=facts.goodput.rate(now))
         self._regime = self._regime.refused(sent, now, refusal)
 
     def _heed(self, hint: Hint, now: float) -> None:

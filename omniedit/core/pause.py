@@ -6,9 +6,9 @@ Rules of this room:
   answered already: its `Retry-After` counts, but it says nothing new. The first acceptance of a request that left
   after the last reaction ends the episode.
 - `Retry-After` pauses everybody until then, plus up to 2 % so that not all come back at once; never less.
-- Without it, the first refusal pauses for half an interval of the pacer. When the next request is refused too, pauses
-  triple, from one second or one interval to half a minute, and from there on last half as long as the block has
-  lasted, up to a quarter of an hour.
+- Without it, the first refusal pauses for one interval of the pacer. When the next request is refused too, pauses
+  triple, from three seconds or one interval to half a minute, and from there on last half as long as the block has
+  lasted, up to a quarter of an hour. So they do after a `Retry-After` that turned out too short.
 - During an episode one request at a time asks whether the limit has opened. Only a known cap is not asked: there, room
   comes from work that ends, and the first refusal pauses nobody.
 - Many services count by the minute. Once three blocks in a row can have ended at the same instant of the minute, and
@@ -26,7 +26,7 @@ from omniedit.core.pacing import MINUTE
 __all__ = ["Pause", "Refusal"]
 
 _SPREAD = 0.02  # of a Retry-After, on top of it
-_FIRST_RUNG = 1.0  # s
+_FIRST_RUNG = 3.0  # s
 _HALF_MINUTE = 30.0  # s: where the rungs stop tripling, so that a minute window is overslept by half at most
 _LONGEST = 900.0  # s: a limit that stays shut for hours is asked four times an hour
 _AGREEING = 3  # blocks: two may end at the same instant of the minute by chance
@@ -101,7 +101,7 @@ class Pause:
         self._in_a_row += 1
         if self._in_a_row == 1:
             self._began = now
-        if wait is None and self._in_a_row > capped:
+        if self._in_a_row > capped and (wait is None or self._in_a_row > 1):
             self._pause_blindly(now, interval, jitter)
         return Refusal.FIRST if self._in_a_row == 1 else Refusal.AGAIN
 
@@ -130,7 +130,7 @@ class Pause:
 
     def _rung(self, now: float, interval: float, jitter: float) -> float:
         if self._in_a_row == 1:
-            return now + min(interval / 2, _HALF_MINUTE)
+            return now + min(interval, _HALF_MINUTE)
         rung = max(interval, _FIRST_RUNG) * 3.0 ** min(self._in_a_row - 2, 9)
         if rung > _HALF_MINUTE:
             rung = max(_HALF_MINUTE, min(rung, (now - self._began) / 2))

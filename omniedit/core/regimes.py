@@ -29,11 +29,11 @@ _STATED_SHARE = 0.98  # of a stated rate: leaves 1.2 s a minute for requests tha
 _RAMP_STEP = 0.125  # requests/s for each acceptance: the rate doubles in about 6 s
 _RAMP_WIDTH = 4  # requests on their way at once, and one more for each 16 acceptances
 
-_CUT = 0.15  # of the rate, at the first refusal of an episode
-_RECOVERY = 12.0  # s: the time constant of the way back to what the last minute achieved
+_CUT = 0.12  # of the rate, at the first refusal of an episode
+_RECOVERY = 8.0  # s: the time constant of the way back to what the last minute achieved
 _TICK = 45.0  # s: the least time in which the rate is probed once
-_TICK_REQUESTS = 30.0  # requests that a tick has to last for, where they take longer than that
-_LONGEST_TICK = 300.0  # s
+_TICK_REQUESTS = 36.0  # requests that a tick has to last for, where they take longer than that
+_LONGEST_TICK = 600.0  # s
 _TICK_PER_WAIT = 10.0  # a service that asks for long pauses is probed so much more rarely
 _STEP = 0.06  # requests/s a tick: the same for all, so that processes of one key come to equal shares
 _LEAST_GAIN, _MOST_GAIN = 0.015, 0.06  # of the rate a tick
@@ -42,9 +42,12 @@ _STEEPNESS = 16.0  # after a quiet tick the gain grows by this factor a tick ...
 _QUICK_GAIN = 0.02  # ... from here on ...
 _TOP_GAIN = 1.2  # ... up to here
 _LONGEST_QUIET = 3.0  # ticks: by then the gain is at its top
+_BUSY = 0.9  # share of requests that the pacer held back, below which work is short
 _UNKNOWN_GROUND = 1.1  # times the rate of the last cycle: above it, one refusal takes back no more than a fifth
 _RECENT = 10.0  # s: what the ramp achieved at its end
 
+_OVERSHOT = 1.15  # times the width that held: a cap found so little above it was lifted too far by luck
+_STEP_DOWN = 0.85  # of the level, where refusals follow each other
 _SUCCESSES = 3  # tries of one more in a row that lift a cap
 _DOUBT = 0.04  # share of refusals below the width that a cap does not explain
 _DOUBT_MEMORY = 100  # requests
@@ -215,7 +218,7 @@ class Rate(Regime):
         """A cycle is over: from one reopening to the next, block included, nobody got more than was achieved."""
         facts = self.facts
         end = (facts.failed + left) / 2
-        if 2 * self.paced >= self.taken:  # else it was work that was short, and not the limit
+        if self.paced >= _BUSY * self.taken:  # else it was work that was short, and not the limit
             facts.pace(min(facts.pacer.rate, self._achieved(end, now)))
             self.known = facts.pacer.rate
         facts.pacer.restart(left)
@@ -312,14 +315,22 @@ class Cap(Regime):
         self.trial, self.successes, self.shrunk = None, 0, now
         if level >= self.width - trying:  # the trial itself, or one that it overtook
             return self
-        self.doubt += 1 / _DOUBT_MEMORY
+        if refusal is Refusal.FIRST:
+            self.doubt += 1 / _DOUBT_MEMORY
         if self.facts.by_minute or 2 * level < self.entered or self.doubt > _DOUBT:
             return self._leave(now)
-        if self.held <= level <= 1.1 * self.held + 1:
-            self.width = self.held  # it was lifted too far
+        self._lower(level, refusal)
+        return self
+
+    def _lower(self, level: int, refusal: Refusal) -> None:
+        """Less may be live than was thought."""
+        if refusal is Refusal.AGAIN:  # the cap itself was lowered: step down, and feel the way up again soon
+            self.width = self.held = max(int(_STEP_DOWN * level), 1)
+            self.successes = 1
+        elif self.held <= level <= _OVERSHOT * self.held:
+            self.width = self.held
         else:
             self.width = self.held = max(level, 1)
-        return self
 
     def _leave(self, now: float) -> Regime:
         """This was no cap, or it is one no longer."""

@@ -1,0 +1,65 @@
+"""Which runs there are, and their work spread over processes: every run is a kind, a shape, a rule and a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from statistics import mean
+
+from benchmarks.simulate.measure import FIXED, PEERS, Make, changing, governed, loaded, shared, stated, steady
+from benchmarks.simulate.shapes import BY_NAME, CHANGING, HELD_OUT, LOADED, SHARED, STATED, TUNED, Shape
+
+__all__ = ["KINDS", "OURS", "Row", "rows"]
+
+OURS = "omniedit"
+Measure = Callable[[Shape, Make, int], dict[str, float]]
+
+KINDS: dict[str, tuple[Measure, list[str]]] = {
+    "steady": (steady, [shape.name for shape in TUNED]),
+    "held-out": (steady, [shape.name for shape in HELD_OUT]),
+    "changing": (changing, CHANGING),
+    "four processes": (lambda *run: shared(*run, [60.0 * number for number in range(4)]), SHARED),
+    "eight processes": (lambda *run: shared(*run, [0.0] * 8), SHARED),
+    "stated": (stated, list(STATED)),
+    "loaded": (loaded, LOADED),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a rule did on a shape: for each measure the mean over the seeds, the lowest and the highest."""
+
+    kind: str
+    rule: str
+    shape: str
+    measures: dict[str, tuple[float, float, float]]
+
+
+def rows(kinds: Sequence[str], rules: Sequence[str], seeds: int, workers: int = 2, only: str = "") -> Iterator[Row]:
+    """Run it all, with `workers` processes; a row as soon as its seeds are done."""
+    wanted = [
+        (kind, rule, shape)
+        for kind in kinds
+        for rule in rules
+        for shape in KINDS[kind][1]
+        if only in shape and _fits(rule, shape)
+    ]
+    with ProcessPoolExecutor(workers) as pool:
+        running = [(job, [pool.submit(_one, *job, seed) for seed in range(seeds)]) for job in wanted]
+        for (kind, rule, shape), runs in running:
+            results = [run.result() for run in runs]
+            found = {name: [result[name] for result in results] for name in results[0]}
+            spread = {name: (mean(values), min(values), max(values)) for name, values in found.items()}
+            yield Row(kind, rule, shape, spread)
+
+
+def _fits(rule: str, shape: str) -> bool:
+    """A fixed rate makes no sense where no rate is limited."""
+    return rule not in FIXED or not BY_NAME[shape].capped
+
+
+def _one(kind: str, rule: str, shape: str, seed: int) -> dict[str, float]:
+    limit = BY_NAME[shape]
+    make = governed if rule == OURS else PEERS[rule] if rule in PEERS else FIXED[rule](limit)
+    return KINDS[kind][0](limit, make, seed)
