@@ -1,0 +1,190 @@
+"""`python -m benchmarks.weather [--kills 200] [--seed 1]`: one batch, killed (SIGKILL) at random moments.
+
+Every process of it is killed between its start and half a second after it has taken hold of the journal, in bad weather
+all along: lost answers, refusals, cut downloads. Then it goes on to its end twice: holding what is uncertain, and
+repeating that with the same keys. In the end the service must have accepted every edit once, and every result must lie
+on the disk, whole, as the journal says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from hashlib import sha256
+from pathlib import Path
+
+import attrs
+
+from benchmarks.__main__ import store
+from benchmarks.harness import ROOT, Figure
+from omniedit.errors import JournalError
+from omniedit.journal import SqliteReader
+from omniedit.models import Entry, Outcome, Status
+from omniedit.testing import BackgroundSandbox, Settings
+
+PROCESS = ROOT / "tests" / "weather" / "batch_process.py"
+SCALE = 20.0  # seconds of the world in one real second, as in the process
+EDITS_A_KILL = 12  # more than one process can submit before it is killed
+LIFE = 0.6  # seconds, at most, with the journal in hand
+FAULTS = [
+    {"fault": "lost_reply", "probability": 0.02},
+    {"fault": "status", "status": 500, "accept": True, "probability": 0.02},
+    {"fault": "status", "status": 429, "retry_after": 0, "probability": 0.02},
+    {"fault": "status", "status": 502, "body": "html", "on": ["task", "bulk"], "probability": 0.05},
+    {"fault": "cut_download", "after": 100, "probability": 0.1},
+]
+
+
+@attrs.frozen
+class Toll:
+    """What a storm came to."""
+
+    kills: int
+    edits: int
+    accepted: int
+    accepted_twice: int
+    saved: int
+    half_files: int
+    uncertain: int
+    """Edits whose request was under way at a kill, or whose answer the weather took."""
+    requests: int
+    """Paid requests that reached the service, repeats included."""
+    struck: dict[str, int]
+    """Edits that stood somewhere in between when their process was killed, over all kills."""
+
+
+def main() -> None:
+    """Run one storm, and keep its figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        toll = storm(Path(folder), options.kills, options.seed)
+    name = f"{toll.kills} kills at random moments over one batch:"
+    figures = [
+        Figure(f"{name} edits", toll.edits, "edits"),
+        Figure(f"{name} tasks accepted by the service", toll.accepted, "tasks", bar=toll.edits, at_least=True),
+        Figure(f"{name} edits accepted twice", toll.accepted_twice, "edits", bar=0),
+        Figure(
+            f"{name} saved, each with the digest in the journal", toll.saved, "edits", bar=toll.edits, at_least=True
+        ),
+        Figure(f"{name} half files under a final name, after any kill", toll.half_files, "files", bar=0),
+        Figure(f"{name} held as uncertain, then settled by a repeat with the same key", toll.uncertain, "edits"),
+        Figure(f"{name} paid requests, repeats included", toll.requests, "requests"),
+        *(Figure(f"{name} edits caught while {word}", count, "edits") for word, count in sorted(toll.struck.items())),
+        Figure(f"{name} time", time.perf_counter() - began, "s"),
+    ]
+    store("weather", figures)
+
+
+def storm(folder: Path, kills: int, seed: int) -> Toll:
+    """One batch, so many kills."""
+    chance = random.Random(seed)
+    edits = kills * EDITS_A_KILL
+    struck: Counter[str] = Counter()
+    half = 0
+    faults = {"seed": seed, "faults": FAULTS}
+    with BackgroundSandbox(Settings(time_scale=SCALE, editing="canned"), faults=faults) as sandbox:
+        options: dict[str, object] = {"base_url": sandbox.base_url, "folder": str(folder), "edits": edits}
+        for _ in range(kills):
+            killed(options, folder, chance)
+            half += len(halves(folder))
+            struck.update(asyncio.run(statuses(folder / "edits.db")))
+        sandbox.faults.clear()
+        held = finished(options, on_uncertain="hold")
+        finished(options, on_uncertain="replay")
+        entries, known = asyncio.run(read(folder / "edits.db"))
+        prompts = Counter(task.prompt for task in sandbox.accepted)
+        assert Counter(known) == Counter(task.id for task in sandbox.accepted), "a task that the journal does not know"
+        return Toll(
+            kills=kills,
+            edits=edits,
+            accepted=len(sandbox.accepted),
+            accepted_twice=sum(count > 1 for count in prompts.values()),
+            saved=sum(is_saved(entry) for entry in entries),
+            half_files=half + len(halves(folder)),
+            uncertain=held.get("uncertain", 0),
+            requests=len(sandbox.submissions),
+            struck={word: count for word, count in struck.items() if word not in {"queued", "saved"}},
+        )
+
+
+def killed(options: dict[str, object], folder: Path, chance: random.Random) -> None:
+    """One process of the batch, from its start to its violent end."""
+    process = start(options | {"max_rate": 1.0})
+    try:
+        if chance.random() < 0.85:  # the others die somewhere between their first instruction and the journal
+            while not (folder / "edits.db.lock").exists() and process.poll() is None:
+                time.sleep(0.002)
+        time.sleep(chance.random() * LIFE)
+        assert process.poll() is None, "it ended before it was killed"
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def start(options: dict[str, object]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, str(PROCESS), json.dumps(options)], stdout=subprocess.PIPE)
+
+
+def finished(options: dict[str, object], **more: str) -> dict[str, int]:
+    """The batch, to its end; gives the counts."""
+    process = start(options | more)
+    out, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, out
+    counts: dict[str, int] = json.loads(out)["counts"]
+    return counts
+
+
+async def statuses(path: Path) -> dict[str, int]:
+    """How many edits stand where; nothing as long as there is no journal."""
+    reader = SqliteReader(path)
+    try:
+        return {str(status): count for status, count in (await reader.counts()).statuses.items()}
+    except JournalError:
+        return {}
+    finally:
+        await reader.close()
+
+
+async def read(path: Path) -> tuple[list[Entry], list[str]]:
+    """All edits, and the ids of all requests that were accepted."""
+    reader = SqliteReader(path)
+    entries = [entry async for entry in reader.entries()]
+    attempts = [one for entry in entries for one in await reader.attempts(entry.key)]
+    await reader.close()
+    return entries, [f"{one.task_id}" for one in attempts if one.outcome is Outcome.accepted]
+
+
+def is_saved(entry: Entry) -> bool:
+    """Whether the journal says so, and the file is what it says."""
+    path = Path(entry.target)
+    return entry.status == Status.saved and sha256(path.read_bytes()).hexdigest() == entry.sha256
+
+
+def halves(folder: Path) -> list[Path]:
+    """Results that end before their last box does."""
+    return [path for path in folder.rglob("*.mp4") if not whole(path.read_bytes())]
+
+
+def whole(data: bytes) -> bool:
+    at = 0
+    while at + 8 <= len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        if size < 8:
+            return False
+        at += size
+    return at == len(data) and data[4:8] == b"ftyp"
+
+
+if __name__ == "__main__":
+    main()
