@@ -12,7 +12,7 @@ from omniedit.core.naming import DEFAULT_TEMPLATE, fallback_name, render
 from omniedit.core.places import inside, name_of
 from omniedit.core.preflight import refuse_edit
 from omniedit.core.resume import Plan, accepted_attempt, may_replay, plan
-from omniedit.errors import InvalidEdit, JournalBusy, OmniEditError
+from omniedit.errors import DownloadFailed, InvalidEdit, JournalBusy, OmniEditError
 from omniedit.flow.booking import uncertain
 from omniedit.flow.engine import Engine
 from omniedit.flow.record import OnUncertain, Record, Run, commit
@@ -164,7 +164,7 @@ class Admission:
         record = Record(self._placing.moved(entry), self._run, self._engine.clock.monotonic())
         try:
             await self._work_on(record)
-        except JournalBusy as error:  # taken over by another process since it was read
+        except (JournalBusy, DownloadFailed) as error:  # taken over since it was read; or the object store is silent
             self._tell_and_end(record, error)
 
     async def _work_on(self, record: Record) -> None:
