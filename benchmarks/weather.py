@@ -96,7 +96,7 @@ def storm(folder: Path, kills: int, seed: int) -> Toll:
     with BackgroundSandbox(Settings(time_scale=SCALE, editing="canned"), faults=faults) as sandbox:
         options: dict[str, object] = {"base_url": sandbox.base_url, "folder": str(folder), "edits": edits}
         for _ in range(kills):
-            killed(options, folder, chance)
+            killed(options, chance)
             half += len(halves(folder))
             struck.update(asyncio.run(statuses(folder / "edits.db")))
         sandbox.faults.clear()
@@ -114,17 +114,17 @@ def storm(folder: Path, kills: int, seed: int) -> Toll:
             half_files=half + len(halves(folder)),
             uncertain=held.get("uncertain", 0),
             requests=len(sandbox.submissions),
-            struck={word: count for word, count in struck.items() if word not in {"queued", "saved"}},
+            struck={word: count for word, count in struck.items() if word not in {"queued", "saved", "uncertain"}},
         )
 
 
-def killed(options: dict[str, object], folder: Path, chance: random.Random) -> None:
+def killed(options: dict[str, object], chance: random.Random) -> None:
     """One process of the batch, from its start to its violent end."""
     process = start(options | {"max_rate": 1.0})
     try:
         if chance.random() < 0.85:  # the others die somewhere between their first instruction and the journal
-            while not (folder / "edits.db.lock").exists() and process.poll() is None:
-                time.sleep(0.002)
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"open\n"
         time.sleep(chance.random() * LIFE)
         assert process.poll() is None, "it ended before it was killed"
     finally:
@@ -141,7 +141,7 @@ def finished(options: dict[str, object], **more: str) -> dict[str, int]:
     process = start(options | more)
     out, _ = process.communicate(timeout=600)
     assert process.returncode == 0, out
-    counts: dict[str, int] = json.loads(out)["counts"]
+    counts: dict[str, int] = json.loads(out.splitlines()[-1])["counts"]
     return counts
 
 

@@ -66,6 +66,7 @@ async def _run(stop: Stop, options: BatchOptions, edits: Input) -> int:
         overwrite=options.overwrite,
         limit_rate=options.limit_rate,
         callback_base=options.callback_base,
+        settle_by_listing=options.settle_by_listing,
     )
     make_folder(options.folder)
     display = open_display(stop, as_json=options.as_json, expected=edits.expected)

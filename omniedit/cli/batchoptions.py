@@ -27,6 +27,7 @@ class BatchOptions:
     max_in_flight: int | None
     max_credits: float | None
     on_uncertain: Literal["hold", "replay"]
+    settle_by_listing: bool
     retry_failed: bool
     dry_run: bool
     report: str | None

@@ -42,6 +42,7 @@ class EditOptions:
     prompt: str
     output: str | None
     on_uncertain: Literal["hold", "replay"]
+    settle_by_listing: bool
     no_preflight: bool
     overwrite: bool
     as_json: bool
@@ -73,7 +74,12 @@ def run_edit(options: EditOptions) -> NoReturn:
 
         journal = SqliteJournal(memory)
         client = open_client(
-            options.service, Client, journal=journal, preflight=not options.no_preflight, overwrite=options.overwrite
+            options.service,
+            Client,
+            journal=journal,
+            preflight=not options.no_preflight,
+            overwrite=options.overwrite,
+            settle_by_listing=options.settle_by_listing,
         )
         make_folder(target.parent)
         display = open_display(stop, as_json=options.as_json, expected=1, every_status=True)

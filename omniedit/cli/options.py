@@ -17,6 +17,7 @@ __all__ = [
     "preflight_option",
     "read_bytes",
     "service_options",
+    "settling_option",
     "uncertain_option",
 ]
 
@@ -83,6 +84,11 @@ uncertain_option = click.option(
     default="hold",
     help="When nobody knows whether a paid request was accepted: hold the edit for you (the default), or repeat the "
     "request with the same Idempotency-Key.",
+)
+settling_option = click.option(
+    "--settle-by-listing",
+    is_flag=True,
+    help="Look for the task of a lost request in the account's task list. Only for a key that nobody else uses.",
 )
 
 

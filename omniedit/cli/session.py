@@ -131,6 +131,7 @@ class ClientOptions(TypedDict, total=False):
     overwrite: bool
     limit_rate: float | None
     callback_base: str | None
+    settle_by_listing: bool
 
 
 def open_client(service: Service, kind: type[C], **options: Unpack[ClientOptions]) -> C:

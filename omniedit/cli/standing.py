@@ -21,7 +21,8 @@ _UNCERTAIN = (
     "Nobody knows whether these paid requests were accepted, so none is sent again. Look into the account's task list."
 )
 _REPEAT = {
-    False: "Running the batch with --on-uncertain replay repeats them with the same Idempotency-Key.",
+    False: "Running the batch with --on-uncertain replay repeats them with the same Idempotency-Key; with "
+    "--settle-by-listing, for a key that nobody else uses, it searches that list for them.",
     True: "Queued and worked on with --on-uncertain replay, they are repeated with the same Idempotency-Key.",
 }
 _SOON = {

@@ -41,6 +41,7 @@ _REFUSALS = 5  # of one edit for lack of room, and
 _REFUSED_FOR = 120.0  # seconds of them without any acceptance, before the run is paused
 _LONGEST_BACKOFF = 30.0  # seconds
 _WRITING_AGAIN = (0.25, 0.5, 1.0, 2.0)  # seconds between tries to write the id of a paid task
+_RECOGNISED = "the service recognised the key of an earlier request: its task, no new charge"
 STOPPING = (AuthenticationFailed, AccessDenied, QuotaExhausted)
 
 
@@ -105,14 +106,14 @@ class Bookkeeper:
             JournalError: it could not be written; `unwritten` is the last resort.
         """
         match verdict:
-            case Accepted(task_id=task_id):
-                await self._accept(record, _task_of(said, task_id))
+            case Accepted(task_id=task_id, replayed=replayed):
+                await self._accept(record, _task_of(said, task_id), replayed=replayed)
             case Refused() as refused:
                 await self._refuse(record, refused, said)
             case Unknown() as unknown:
                 await self._leave_open(record, unknown)
 
-    async def _accept(self, record: Record, task: Task) -> None:
+    async def _accept(self, record: Record, task: Task, *, replayed: bool) -> None:
         now = self._clock.utcnow()
         step = move(
             record.entry,
@@ -125,7 +126,8 @@ class Bookkeeper:
             credits_reserved=task.credits_reserved,
         )
         nonce = record.entry.nonce or ""
-        await self._answer(record, Answer(nonce, Outcome.accepted, now, task.id), step.entry)
+        detail = _RECOGNISED if replayed else None
+        await self._answer(record, Answer(nonce, Outcome.accepted, now, task.id, detail), step.entry)
         record.refused_since, record.misses = None, 0
         record.entry, record.estimate, record.accepted_at = step.entry, task.estimated_time, self._clock.monotonic()
         record.looked_at = self._accepted_at = record.accepted_at

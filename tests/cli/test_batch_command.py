@@ -265,6 +265,18 @@ def test_an_uncertain_edit_is_held_until_told_to_repeat(omniedit: Any, clips: Pa
     assert len(sandbox.accepted) == 1
 
 
+@pytest.mark.omniedit(settings=QUICK, faults={"faults": [{"fault": "lost_reply", "first": 1}]})
+def test_a_lost_request_is_found_in_the_listing_when_asked(
+    omniedit: Any, clips: Path, sandbox: BackgroundSandbox
+) -> None:
+    """Held by one command, found by the next: nothing is sent again."""
+    command = ("batch", sandbox.host_clip(clips / "a.mp4"), "--prompt", "x", "-o", "out")
+    assert omniedit(*command).code == 1
+    assert "--settle-by-listing" in omniedit("status", "out/omniedit.db").out
+    assert omniedit(*command, "--settle-by-listing").code == 0
+    assert len(sandbox.submissions) == len(sandbox.accepted) == 1
+
+
 def test_an_output_that_exists_is_kept_unless_told(omniedit: Any, clips: Path) -> None:
     """Somebody else's file is not ours to replace."""
     (omniedit.folder / "out").mkdir()

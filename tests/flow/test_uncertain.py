@@ -68,12 +68,15 @@ async def test_replay_with_an_honoured_key_finds_the_task(world: Any, fault: dic
 
 async def test_replay_in_a_later_run_sends_the_same_bytes(world: Any) -> None:
     """Held by one command, repeated by the next: key and body come from the journal."""
+    journal = MemoryJournal()
     async with world([LOST | {"nth": [1]}]) as w:
-        async with w.client() as client:
+        async with w.client(journal=journal) as client:
             await client.batch(w.edits(3), save_to=w.out)
-        async with w.client() as client:
+        async with w.client(journal=journal) as client:
             summary = await client.batch(w.edits(3), save_to=w.out, on_uncertain="replay")
+            attempts = [one for edit in w.edits(3) for one in await journal.attempts(edit.key)]
         assert summary.counts == {Status.saved: 3}
+        assert sum("recognised the key" in (one.detail or "") for one in attempts) == 1
         assert sum(submission.replayed for submission in w.sandbox.submissions) == 1
         w.check(posts=4, files=3)
 

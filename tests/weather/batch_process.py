@@ -11,7 +11,7 @@ Usage: batch_process.py OPTIONS, a JSON object:
     file_size                   no file may become larger: a full disk, without one
     timeout, task_timeout       seconds of each wait for an answer; seconds of the world for one task
 
-It prints one JSON object at the end: counts per status, and what stopped it.
+It prints `open` when it holds the journal, and one JSON object at the end: counts per status, and what stopped it.
 """
 
 from __future__ import annotations
@@ -72,6 +72,12 @@ class Dying(SqliteJournal):
             self._left -= 1
             if not self._left:
                 os.kill(os.getpid(), signal.SIGKILL)
+
+    async def open(self, origin: str) -> None:
+        """From here on it works."""
+        await super().open(origin)
+        sys.stdout.write("open\n")
+        sys.stdout.flush()
 
     async def intend(self, entry: Entry) -> None:
         """Before a paid request leaves."""

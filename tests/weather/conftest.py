@@ -48,7 +48,7 @@ class Weather:
         """What a batch says at its end."""
         out, _ = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, out
-        said: dict[str, Any] = json.loads(out)
+        said: dict[str, Any] = json.loads(out.splitlines()[-1])
         return said
 
     def run(self, **options: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from omniedit.cli.options import (
     preflight_option,
     read_bytes,
     service_options,
+    settling_option,
     uncertain_option,
 )
 
@@ -33,6 +34,7 @@ __all__ = ["command"]
     "--max-credits", metavar="N", type=click.FloatRange(0), help="Stop submitting before this many are reserved."
 )
 @uncertain_option
+@settling_option
 @click.option("--retry-failed", is_flag=True, help="Submit failed edits again where their code allows it.")
 @click.option("--dry-run", is_flag=True, help="Show what would be sent, and about what it costs; send nothing.")
 @click.option("--report", metavar="FILE", help="Write a before-and-after sheet at the end.")

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from omniedit.cli.options import json_option, preflight_option, service_options, uncertain_option
+from omniedit.cli.options import json_option, preflight_option, service_options, settling_option, uncertain_option
 
 __all__ = ["command"]
 
@@ -16,6 +16,7 @@ __all__ = ["command"]
 @click.argument("prompt")
 @click.option("-o", "--output", metavar="PATH", help="Result, or its folder; STEM-edited.mp4 here if not given.")
 @uncertain_option
+@settling_option
 @preflight_option
 @click.option("--overwrite", is_flag=True, help="Replace a result that exists.")
 @json_option
