@@ -81,6 +81,11 @@ class Weather:
         self.check_end()
         return uncertain
 
+    def known_tasks(self) -> set[str]:
+        """The tasks that stand with their edits in the journal, whatever became of them."""
+        entries, _ = asyncio.run(read(self.folder / "edits.db"))
+        return {entry.task_id for entry in entries if entry.task_id}
+
     def check_end(self) -> None:
         """Accepted tasks are the edits submitted, and what is on the disk is what the journal says."""
         self.check()
