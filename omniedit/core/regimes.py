@@ -33,11 +33,13 @@ _CUT = 0.12  # of the rate, at the first refusal of an episode
 _RECOVERY = 8.0  # s: the time constant of the way back to what the last minute achieved
 _TICK = 45.0  # s: the least time in which the rate is probed once
 _TICK_REQUESTS = 36.0  # requests that a tick has to last for, where they take longer than that
-_LONGEST_TICK = 600.0  # s
+_LONGEST_TICK = 600.0  # s ...
+_FEWEST_REQUESTS = 6.0  # ... but never fewer requests, so that one an hour is not probed with each
 _TICK_PER_WAIT = 10.0  # a service that asks for long pauses is probed so much more rarely
 _STEP = 0.06  # requests/s a tick: the same for all, so that processes of one key come to equal shares
 _LEAST_GAIN, _MOST_GAIN = 0.015, 0.06  # of the rate a tick
 _BOLD_STEP = 0.15  # requests/s a tick and root of the rate, where blocks end on the minute
+_BOLDEST = 0.3  # of the rate a tick
 _STEEPNESS = 16.0  # after a quiet tick the gain grows by this factor a tick ...
 _QUICK_GAIN = 0.02  # ... from here on ...
 _TOP_GAIN = 1.2  # ... up to here
@@ -116,10 +118,11 @@ class Facts:
         self.pacer.burst = BURST if self.max_rate is None else 1
 
     def find_cap(self, sent: Sent, now: float) -> tuple[Ceiling, int] | None:
-        """Weigh whether the episode that this request opens speaks for a cap."""
+        """Weigh whether the episode that this request opens speaks for a cap; polls end with their answer."""
         found = None
         for ceiling in self.ceilings:
-            width = ceiling.opened(sent.level(ceiling.kind), self.ended)
+            ends = self.ended if ceiling.kind is TASKS else self.ended or self.accepted
+            width = ceiling.opened(sent.level(ceiling.kind), ends)
             if width is not None and found is None:
                 found = ceiling, width
         return found if now >= self.barred and not self.by_minute else None
@@ -165,14 +168,17 @@ class Ramp(Regime):
     """Nothing is known yet."""
 
     def room(self) -> bool:
+        """Few at once in the beginning."""
         return self.facts.requests < _RAMP_WIDTH + self.facts.accepted // 16
 
     def accepted(self, sent: Sent, now: float, *, reopened: bool) -> Regime:
+        """Faster, where the pacer held it back."""
         if sent.paced:
             self.facts.pace(self.facts.pacer.rate + _RAMP_STEP)
         return self
 
     def refused(self, sent: Sent, now: float, refusal: Refusal) -> Regime:
+        """The ramp is over."""
         facts = self.facts
         if not facts.accepted:
             return self  # others of the same key have used it up: that says nothing about our share
@@ -195,6 +201,7 @@ class Rate(Regime):
     grown: float = -inf
 
     def accepted(self, sent: Sent, now: float, *, reopened: bool) -> Regime:
+        """Take stock of a cycle that is over; grow."""
         self.taken += 1
         self.paced += sent.paced
         if reopened:
@@ -204,6 +211,7 @@ class Rate(Regime):
         return self
 
     def refused(self, sent: Sent, now: float, refusal: Refusal) -> Regime:
+        """Slow down, unless this speaks for a cap."""
         facts = self.facts
         if refusal is not Refusal.FIRST:
             return self
@@ -250,14 +258,15 @@ class Rate(Regime):
         facts.pace(rate)
 
     def _tick(self, rate: float) -> float:
-        return max(_TICK, min(_TICK_REQUESTS / rate, _LONGEST_TICK), _TICK_PER_WAIT * self.facts.asked)
+        requests = max(min(_TICK_REQUESTS / rate, _LONGEST_TICK), _FEWEST_REQUESTS / rate)
+        return max(_TICK, requests, _TICK_PER_WAIT * self.facts.asked)
 
     def _gain(self, rate: float) -> float:
         """Growth of the rate in one tick, as a share of it."""
         gain = max(_LEAST_GAIN, min(_STEP / rate, _MOST_GAIN))
         if self.quiet > 1:
             gain = max(gain, min(max(gain, _QUICK_GAIN) * _STEEPNESS ** (self.quiet - 1), _TOP_GAIN))
-        return max(gain, _BOLD_STEP / rate**0.5) if self.facts.by_minute else gain
+        return max(gain, min(_BOLD_STEP / rate**0.5, _BOLDEST)) if self.facts.by_minute else gain
 
 
 @define
@@ -279,19 +288,23 @@ class Cap(Regime):
 
     @property
     def name(self) -> str:
+        """With what is capped."""
         return f"cap on {self.ceiling.kind.name}"
 
     @property
     def capped(self) -> bool:
+        """It does."""
         return True
 
     def room(self) -> bool:
+        """As wide as the cap, and one more when it is time to try."""
         level, kind = self.facts.level(self.ceiling.kind), self.ceiling.kind
         if level == self.width:
             return self.since_try >= (kind.try_next if self.successes else kind.try_after)
         return level < self.width
 
     def sent(self, sent: Sent) -> None:
+        """Remember which request tries one more."""
         if sent.level(self.ceiling.kind) < self.width:
             return
         self.since_try, self.trial = 0, sent
@@ -299,6 +312,7 @@ class Cap(Regime):
             self.held = self.width
 
     def accepted(self, sent: Sent, now: float, *, reopened: bool) -> Regime:
+        """Lift the cap after tries that succeeded."""
         facts, level = self.facts, sent.level(self.ceiling.kind)
         facts.pace(max(0.995 * facts.pacer.rate, 2 * facts.goodput.rate(now)))
         self.since_try += 1
@@ -311,6 +325,7 @@ class Cap(Regime):
         return self
 
     def refused(self, sent: Sent, now: float, refusal: Refusal) -> Regime:
+        """Lower the cap, or leave it when it explains too little."""
         level, trying = sent.level(self.ceiling.kind), self.trial is not None
         self.trial, self.successes, self.shrunk = None, 0, now
         if level >= self.width - trying:  # the trial itself, or one that it overtook

@@ -177,3 +177,12 @@ def test_only_a_missing_endpoint_turns_bulk_reads_off(status: int, still: bool) 
 def test_a_belief_shows_what_it_believes() -> None:
     """The repr names bias, spread and the share of callbacks."""
     assert repr(Belief()) == "<Belief ln(duration/estimate) +0.00 ± 0.50 delivered 0.00>"
+
+
+def test_a_belief_follows_a_service_that_changes() -> None:
+    """Above four hundred tasks the old ones count half, so a thousand new ones outweigh a thousand old."""
+    belief = Belief()
+    for duration in (60.0, 120.0):
+        for _ in range(1000):
+            belief.finished(60.0, duration, duration)
+    assert 95.0 < belief.first_look(60.0) < 120.0

@@ -1,0 +1,178 @@
+"""Pauses: one episode counts once, Retry-After is never undercut, and every pause ends."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, strategies as st
+
+from omniedit.core.pause import Pause, Refusal
+
+
+def refuse(pause: Pause, left: float, now: float, wait: float | None = None, *, capped: bool = False) -> Refusal:
+    """A refusal at one request a second, without chance."""
+    return pause.refused(left, now, wait, 1.0, 0.5, capped=capped)
+
+
+@given(wait=st.floats(0.0, 1e5), jitter=st.floats(0.0, 1.0), known=st.booleans())
+def test_retry_after_is_never_undercut(wait: float, jitter: float, known: bool) -> None:  # noqa: FBT001
+    """Not even that of a refusal which says nothing new; at most 2 % come on top."""
+    pause = Pause()
+    if known:
+        refuse(pause, 9.5, 10.0, 0.0)
+    pause.refused(9.4, 10.0, wait, 1e-9, jitter)
+    assert 10.0 + wait <= pause.until <= 10.0 + wait * 1.02 + 1e-6
+
+
+def test_refusals_of_one_episode_count_once() -> None:
+    """Requests that had left before the last reaction tell nothing new."""
+    pause = Pause()
+    assert refuse(pause, 1.0, 1.2) is Refusal.FIRST
+    until = pause.until
+    assert [refuse(pause, left, 1.3) for left in (1.0, 1.1, 1.2)] == [Refusal.KNOWN] * 3
+    assert pause.until == until
+    assert refuse(pause, until, until + 0.1) is Refusal.AGAIN
+
+
+def test_an_acceptance_ends_an_episode_only_when_it_left_after_the_reaction() -> None:
+    """Those that were on their way before prove nothing."""
+    pause = Pause()
+    assert not pause.accepted(0.5)
+    refuse(pause, 1.0, 1.2)
+    assert not pause.accepted(1.1)
+    assert pause.accepted(3.0)
+    assert refuse(pause, 4.0, 4.1) is Refusal.FIRST
+    assert pause.last_failed == 4.0
+
+
+def test_rungs_triple_from_three_seconds_to_half_a_minute() -> None:
+    """The first refusal costs one interval."""
+    pause, now, pauses = Pause(), 100.0, list[float]()
+    for _ in range(5):
+        refuse(pause, now, now + 0.1)
+        pauses.append(pause.until - now - 0.1)
+        now = pause.until
+    assert pauses == pytest.approx([1.0, 3.0, 9.0, 27.0, 30.0])
+
+
+def test_a_long_block_is_asked_at_half_its_age() -> None:
+    """From half a minute on, and never less often than every quarter of an hour."""
+    pause, now, pauses = Pause(), 0.0, list[float]()
+    for _ in range(20):
+        refuse(pause, now, now + 0.1)
+        pauses.append(pause.until - now)
+        now = pause.until
+    assert max(pauses) == pytest.approx(900.1)
+    assert pauses == sorted(pauses)
+
+
+def test_a_retry_after_that_was_too_short_is_followed_by_the_ladder() -> None:
+    """A service that always says one second is not asked every second."""
+    pause, now, pauses = Pause(), 0.0, list[float]()
+    for _ in range(4):
+        refuse(pause, now, now + 0.1, 1.0)
+        pauses.append(pause.until - now)
+        now = pause.until
+    assert pauses == pytest.approx([1.11, 3.1, 9.1, 27.1])
+
+
+def test_one_request_at_a_time_asks_whether_the_limit_has_opened() -> None:
+    """Until it is answered all others wait."""
+    pause = Pause()
+    pause.left(0.0, capped=False)
+    assert not pause.asking
+    refuse(pause, 0.0, 0.1)
+    pause.left(2.0, capped=False)
+    assert pause.asking
+    pause.returned(1.0)
+    assert pause.asking
+    pause.returned(2.0)
+    assert not pause.asking
+
+
+def test_a_known_cap_is_not_asked_and_pauses_nobody_at_first() -> None:
+    """Room comes from work that ends; only refusals that follow each other pause."""
+    pause = Pause()
+    refuse(pause, 0.0, 0.1, capped=True)
+    pause.left(0.2, capped=True)
+    assert not pause.asking
+    assert pause.until < 0.2
+    refuse(pause, 0.2, 0.3, capped=True)
+    assert pause.until == pytest.approx(3.3)
+
+
+def test_a_task_that_ends_halves_a_blind_pause_once() -> None:
+    """Not one that the service asked for."""
+    pause = Pause()
+    pause.room_freed(0.0)
+    for now in (0.0, 2.0, 6.0):
+        refuse(pause, now, now)
+    assert pause.until == pytest.approx(15.0)
+    pause.room_freed(7.0)
+    pause.room_freed(7.0)
+    assert pause.until == pytest.approx(11.0)
+    pause.hold(20.0)
+    pause.room_freed(8.0)
+    assert pause.until == 20.0
+
+
+def blocks(pause: Pause, ends: list[float], length: float = 3.0) -> None:
+    """Blocks that end at these instants, each after one refusal."""
+    for end in ends:
+        refuse(pause, end - length, end - length + 0.1)
+        assert pause.accepted(end)
+
+
+def test_blocks_that_end_at_one_instant_of_the_minute_are_waited_for() -> None:
+    """Three that agree are believed when the end is near, and searched for by halving."""
+    pause = Pause()
+    blocks(pause, [60.0, 120.0])
+    assert not pause.by_minute
+    blocks(pause, [180.0])
+    assert pause.by_minute
+    refuse(pause, 230.0, 230.0)
+    assert pause.until == pytest.approx(238.55)
+    refuse(pause, 238.55, 238.6)
+    assert pause.until == pytest.approx(239.35, abs=0.01)
+    assert pause.accepted(239.4)
+    refuse(pause, 290.0, 290.0)
+    assert pause.until == pytest.approx(299.45)
+
+
+def test_an_end_known_to_the_second_is_not_searched_for() -> None:
+    """One pause, just past it."""
+    pause = Pause()
+    blocks(pause, [60.0, 120.0, 180.0], length=0.6)
+    refuse(pause, 220.0, 220.0)
+    assert pause.until == pytest.approx(240.05)
+
+
+def test_an_end_that_is_far_away_is_not_waited_for() -> None:
+    """Half a minute ahead the ladder does as well."""
+    pause = Pause()
+    blocks(pause, [60.0, 120.0, 180.0])
+    refuse(pause, 200.0, 200.0)
+    assert pause.until == 201.0
+
+
+def test_blocks_that_disagree_start_the_search_anew() -> None:
+    """What was believed is dropped."""
+    pause = Pause()
+    blocks(pause, [60.0, 120.0, 180.0, 222.0])
+    assert not pause.by_minute
+
+
+@given(
+    refusals=st.lists(
+        st.tuples(st.floats(0.0, 900.0), st.none() | st.floats(0.0, 3600.0), st.booleans()), min_size=1, max_size=30
+    ),
+    interval=st.floats(1e-4, 7200.0),
+    jitter=st.floats(0.0, 1.0),
+)
+def test_every_pause_ends(refusals: list[tuple[float, float | None, bool]], interval: float, jitter: float) -> None:
+    """After whatever refusals, the pause is over within a quarter of an hour (plus jitter), or what was asked for."""
+    pause, now = Pause(), 0.0
+    for wait_before, wait, capped in refusals:
+        now += wait_before
+        pause.refused(now, now, wait, interval, jitter, capped=capped)
+    asked = max((wait or 0.0) for _, wait, _ in refusals) * 1.02
+    assert pause.until - now <= max(900.0 * 1.1, asked) + 1e-6

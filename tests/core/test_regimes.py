@@ -1,0 +1,142 @@
+"""Single decisions of the regimes that a whole service shows only by chance."""
+
+from __future__ import annotations
+
+import pytest
+
+from omniedit.core.ceiling import TASKS, Ceiling
+from omniedit.core.pause import Refusal
+from omniedit.core.regimes import Cap, Facts, Ramp, Rate, Sent
+
+
+def level(tasks: int, at: float = 10.0) -> Sent:
+    """A request that left with so many tasks unfinished."""
+    return Sent(at, 0, tasks, paced=True)
+
+
+def capped(width: int) -> Cap:
+    """A cap just found."""
+    return Cap(Facts(0.0, None), Ceiling(TASKS), width)
+
+
+def lift(cap: Cap, to: int) -> None:
+    """Tries that succeed, until it is as wide as that."""
+    for at in range(100, 200):
+        if cap.width >= to:
+            return
+        sent = level(cap.width, at)
+        cap.sent(sent)
+        cap.accepted(sent, at + 0.1, reopened=False)
+
+
+def test_a_cap_is_lifted_by_three_tries_in_a_row() -> None:
+    """Two might be luck: an ended task is seen late."""
+    cap, widths = capped(20), list[int]()
+    for at in (100, 101, 102):
+        sent = level(20, at)
+        cap.sent(sent)
+        cap.accepted(sent, at + 0.1, reopened=False)
+        widths.append(cap.width)
+    assert widths == [20, 20, 21]
+
+
+def test_one_more_is_tried_only_now_and_then() -> None:
+    """After a hundred acceptances, and soon again when it succeeded."""
+    cap = capped(20)
+    cap.facts.tasks = 20
+    waits = []
+    for _ in range(2):
+        count = 0
+        while not cap.room():
+            cap.accepted(level(10), 1.0, reopened=False)
+            count += 1
+        waits.append(count)
+        sent = level(20)
+        cap.sent(sent)
+        cap.accepted(sent, 1.0, reopened=False)
+    assert waits == [100, 4]
+    cap.facts.tasks = 19
+    assert cap.room()
+
+
+@pytest.mark.parametrize(("refused_at", "width"), [(20, 20), (22, 20), (24, 24), (18, 18)])
+def test_a_refusal_sets_a_lifted_cap_back(refused_at: int, width: int) -> None:
+    """To where it was when it was lifted too far by luck; else to where the refusal was."""
+    cap = capped(20)
+    lift(cap, 27)
+    assert cap.refused(level(refused_at, 300.0), 300.1, Refusal.FIRST) is cap
+    assert cap.width == width
+
+
+def test_a_try_that_is_refused_changes_nothing() -> None:
+    """That is what tries are for."""
+    cap = capped(20)
+    sent = level(20)
+    cap.sent(sent)
+    assert cap.refused(sent, 10.1, Refusal.FIRST) is cap
+    assert (cap.width, cap.doubt) == (20, 0.0)
+
+
+def test_refusals_that_follow_each_other_step_down() -> None:
+    """By 15 % of the level, until half of the cap is gone: then it is another limit."""
+    cap, widths = capped(40), list[int]()
+    assert cap.refused(level(39), 10.0, Refusal.FIRST) is cap
+    for tasks in (38, 32, 26):
+        assert cap.refused(level(tasks), 20.0, Refusal.AGAIN) is cap
+        widths.append(cap.width)
+    assert widths == [32, 32, 22]
+    assert isinstance(cap.refused(level(19), 30.0, Refusal.AGAIN), Rate)
+
+
+def test_refusals_that_a_cap_does_not_explain_bar_it() -> None:
+    """For five minutes, and for ten the next time."""
+    facts = Facts(0.0, None)
+    bars = []
+    for began in (0.0, 1000.0):
+        regime: object = Cap(facts, Ceiling(TASKS), 40)
+        for tasks in (39, 38, 37, 36, 35):
+            assert isinstance(regime, Cap)
+            regime = regime.refused(level(tasks), began, Refusal.FIRST)
+        assert isinstance(regime, Rate)
+        bars.append(facts.barred - began)
+    assert bars == [300.0, 600.0]
+
+
+def test_blocks_that_end_on_the_minute_are_no_cap() -> None:
+    """A cap knows no clock."""
+    cap = capped(40)
+    cap.facts.by_minute = True
+    assert isinstance(cap.refused(level(30), 10.0, Refusal.FIRST), Rate)
+
+
+def test_the_ramp_ends_with_its_first_refusal() -> None:
+    """And takes a share off what it had reached."""
+    facts = Facts(0.0, None)
+    ramp = Ramp(facts)
+    for second in range(16):
+        facts.accepted += 1
+        facts.goodput.add(second)
+        assert ramp.accepted(level(0, second), second, reopened=False) is ramp
+    assert facts.pacer.rate == 4.0
+    assert isinstance(ramp.refused(level(0, 16.0), 16.1, Refusal.FIRST), Rate)
+    assert facts.pacer.rate == pytest.approx(3.52)
+
+
+def test_the_ramp_sends_few_at_once() -> None:
+    """Four, and one more for each sixteen acceptances."""
+    facts = Facts(0.0, None)
+    ramp, widths = Ramp(facts), list[int]()
+    for facts.accepted in (0, 16, 160):
+        facts.requests = 0
+        while ramp.room():
+            facts.requests += 1
+        widths.append(facts.requests)
+    assert widths == [4, 5, 14]
+
+
+def test_a_refusal_within_an_episode_takes_nothing_more_off() -> None:
+    """One episode, one cut."""
+    facts = Facts(0.0, None)
+    rate = Rate(facts, 0.0, known=2.0)
+    assert rate.refused(level(0), 10.0, Refusal.AGAIN) is rate
+    assert facts.pacer.rate == 2.0
