@@ -54,6 +54,7 @@ class EnqueueOptions:
     prompt: str | None
     name: str
     priority: int
+    on_uncertain: Literal["hold", "replay"]
     retry_failed: bool
     base_url: str | None
 
@@ -132,6 +133,7 @@ def run_enqueue(options: EnqueueOptions) -> NoReturn:
 
     async def work(_: Stop) -> int:
         from omniedit.distributed.worker import enqueue
+        from omniedit.flow.record import OnUncertain
 
         done = await enqueue(
             options.dsn,
@@ -140,6 +142,7 @@ def run_enqueue(options: EnqueueOptions) -> NoReturn:
             template=options.name,
             priority=options.priority,
             retry_failed=options.retry_failed,
+            on_uncertain=OnUncertain(options.on_uncertain),
         )
         for edit, error in done.refused:
             say(f"refused {clean(edit.source, 300)}: {clean(str(error))}")

@@ -22,6 +22,7 @@ from omniedit.core.resume import Plan, plan
 from omniedit.distributed.follower import Follower, Later
 from omniedit.errors import InvalidEdit
 from omniedit.flow.admission import Placing
+from omniedit.flow.record import OnUncertain
 from omniedit.flow.settings import find_base_url
 from omniedit.journal.base import NameTaken
 from omniedit.journal.relations import admit
@@ -71,6 +72,7 @@ async def submit_batch(
     template: str = DEFAULT_TEMPLATE,
     priority: int = 0,
     retry_failed: bool = False,
+    on_uncertain: OnUncertain = OnUncertain.hold,
     first: int = 1,
 ) -> Submitted:
     """Write edits into the journal and into the queue, in one transaction, or inside yours when one is open.
@@ -84,6 +86,7 @@ async def submit_batch(
         template: of the results' names.
         priority: PgQueuer's; higher is earlier.
         retry_failed: queue failed edits again where their code allows it.
+        on_uncertain: queue uncertain edits again (`replay`), for workers that replay, or leave them to people.
         first: the `{index}` of the first edit, where a batch is submitted in parts.
 
     Raises:
@@ -98,6 +101,7 @@ async def submit_batch(
         local_service=wire.is_loopback(origin),
         priority=priority,
         retry_failed=retry_failed,
+        replay=on_uncertain == OnUncertain.replay,
     )
     async with connection.transaction():
         await prepare(connection, origin)
@@ -191,6 +195,7 @@ class _Clerk:
         local_service: bool,
         priority: int,
         retry_failed: bool,
+        replay: bool,
     ) -> None:
         self._connection = connection
         self._queries = _queries(connection)
@@ -198,6 +203,7 @@ class _Clerk:
         self._placing = placing
         self._priority = priority
         self._retry_failed = retry_failed
+        self._replay = replay
         self.queued = 0
         self.known = 0
         self.refused: list[tuple[Edit, InvalidEdit]] = []
@@ -233,7 +239,7 @@ class _Clerk:
         return [entry for entry in found.values() if isinstance(entry, Entry)]
 
     def _has_work(self, entry: Entry) -> bool:
-        return plan(entry, replay=False, retry_failed=self._retry_failed) not in _WITHOUT_JOB
+        return plan(entry, replay=self._replay, retry_failed=self._retry_failed) not in _WITHOUT_JOB
 
 
 def _name_taken(entry: Entry) -> InvalidEdit:

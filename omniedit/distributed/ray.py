@@ -171,8 +171,7 @@ class _Actor:
         """Bring edits to their ends, all at once; the same edit twice is one."""
         rows: dict[str, _Row] = {}
         good = {edit.key: edit for edit in edits if self._accept(edit, rows)}
-        follower = await self._entered()
-        await self._admit(follower, list(good.values()), rows)
+        await self._admitted(list(good.values()), rows)
         keys = [key for key in good if key not in rows]
         ends = await asyncio.gather(*(self._end(key) for key in keys), return_exceptions=True)
         for end in ends:
@@ -194,8 +193,20 @@ class _Actor:
             return False
         return True
 
+    async def _admitted(self, edits: Sequence[Edit], rows: dict[str, _Row]) -> None:
+        """Write down what is new, as whichever host this is by now."""
+        while True:
+            follower = await self._entered()
+            try:
+                await self._admit(follower, edits, rows)
+                return
+            except JournalError as error:
+                if error.code != "lease_lost":
+                    raise
+            await self._leave_behind(follower)
+
     async def _admit(self, follower: Follower, edits: Sequence[Edit], rows: dict[str, _Row]) -> None:
-        """Write down what is new; one whose name another edit has gets the one beside it."""
+        """An edit whose name another one has gets the name beside it."""
         now = datetime.now(UTC)
         entries = [Entry(edit, self._placing.target(edit, None), Status.queued, now) for edit in edits]
         for entry, found in zip(entries, await follower.journal.admit(entries), strict=True):
@@ -220,7 +231,7 @@ class _Actor:
                 if tries < _TRIES:
                     await asyncio.sleep(later.after)
                     continue
-            return _row_of(await follower.journal.entry(key))
+            return _row_of(await (await self._entered()).journal.entry(key))
 
     async def _recover(self, follower: Follower) -> None:
         """Begin anew as another host. Unless this one was only declared dead, that is for people to decide.
@@ -228,14 +239,17 @@ class _Actor:
         Raises:
             OmniEditError: why nothing more can be submitted.
         """
-        async with self._entering:
-            if self._follower is follower:
-                await self.leave()
+        await self._leave_behind(follower)
         if follower.stopped.cancelled():
             return
         reason = follower.stopped.result()
         if not (isinstance(reason, JournalError) and reason.code == "lease_lost"):
             raise reason
+
+    async def _leave_behind(self, follower: Follower) -> None:
+        async with self._entering:
+            if self._follower is follower:
+                await self.leave()
 
     async def _entered(self) -> Follower:
         async with self._entering:

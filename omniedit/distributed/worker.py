@@ -213,6 +213,7 @@ async def enqueue(
     template: str = DEFAULT_TEMPLATE,
     priority: int = 0,
     retry_failed: bool = False,
+    on_uncertain: OnUncertain = OnUncertain.hold,
     patience: float = PATIENCE,
 ) -> Submitted:
     """Write a batch of any length into journal and queue, a thousand edits at a time; again does no harm.
@@ -235,6 +236,7 @@ async def enqueue(
                     template=template,
                     priority=priority,
                     retry_failed=retry_failed,
+                    on_uncertain=on_uncertain,
                     first=page[0][0],
                 )
             )

@@ -88,12 +88,12 @@ async def jobs(dsn: str) -> int:
 async def test_two_hosts_share_a_batch(dsn: str, tmp_path: Path) -> None:
     """Every edit is paid once and saved once, by one of them, and no job is left."""
     async with Sandbox(QUICK) as sandbox:
-        submitted = await enqueue(dsn, edits(24), base_url=sandbox.base_url)
-        assert (submitted.queued, submitted.known) == (24, 0)
+        submitted = await enqueue(dsn, edits(16), base_url=sandbox.base_url)
+        assert (submitted.queued, submitted.known) == (16, 0)
         hosts = [a_worker(dsn, sandbox, tmp_path / name, at_once=10) for name in ("a", "b")]
         async with working(*hosts):
-            await until(dsn, lambda counts: counts[Status.saved] == 24)
-        assert len(sandbox.accepted) == 24
+            await until(dsn, lambda counts: counts[Status.saved] == 16)
+        assert len(sandbox.accepted) == 16
     saved = [entry.path for entry in await entries(dsn)]
     assert all(path and Path(path).is_file() for path in saved)
     assert {Path(path or "").parent.name for path in saved} == {"a", "b"}
@@ -103,21 +103,21 @@ async def test_two_hosts_share_a_batch(dsn: str, tmp_path: Path) -> None:
 async def test_a_batch_that_is_queued_twice_is_done_once(dsn: str, tmp_path: Path) -> None:
     """While it waits, while it is worked on, and after it has ended."""
     async with Sandbox(QUICK) as sandbox:
-        await enqueue(dsn, edits(20), base_url=sandbox.base_url)
-        again = await enqueue(dsn, edits(25), base_url=sandbox.base_url)
-        assert (again.queued, again.known) == (5, 20)
+        await enqueue(dsn, edits(8), base_url=sandbox.base_url)
+        again = await enqueue(dsn, edits(10), base_url=sandbox.base_url)
+        assert (again.queued, again.known) == (2, 8)
         async with working(a_worker(dsn, sandbox, tmp_path)):
             await until(dsn, lambda counts: counts[Status.saved] > 0)
-            await enqueue(dsn, edits(25), base_url=sandbox.base_url)
-            await until(dsn, lambda counts: counts[Status.saved] == 25)
-        last = await enqueue(dsn, edits(25), base_url=sandbox.base_url)
-        assert (last.queued, last.known) == (0, 25)
-        assert len(sandbox.accepted) == 25
+            await enqueue(dsn, edits(10), base_url=sandbox.base_url)
+            await until(dsn, lambda counts: counts[Status.saved] == 10)
+        last = await enqueue(dsn, edits(10), base_url=sandbox.base_url)
+        assert (last.queued, last.known) == (0, 10)
+        assert len(sandbox.accepted) == 10
 
 
 async def test_a_host_that_stops_gives_its_edits_back(dsn: str, tmp_path: Path) -> None:
     """The next one goes on with the tasks that were paid for."""
-    slow = Settings(editing="canned", task_seconds=4.0, task_spread=0.0)
+    slow = Settings(editing="canned", task_seconds=3.0, task_spread=0.0)
     async with Sandbox(slow) as sandbox:
         await enqueue(dsn, edits(4), base_url=sandbox.base_url)
         async with working(a_worker(dsn, sandbox, tmp_path / "first")):
@@ -133,13 +133,13 @@ async def test_work_goes_on_when_the_server_comes_back(
 ) -> None:
     """A restart as by a power cut, in the middle."""
     async with Sandbox(QUICK) as sandbox:
-        await enqueue(dsn, edits(24), base_url=sandbox.base_url)
+        await enqueue(dsn, edits(16), base_url=sandbox.base_url)
         async with working(*(a_worker(dsn, sandbox, tmp_path / name, at_once=10) for name in "ab")):
             await until(dsn, lambda counts: counts[Status.saved] > 4)
             with postgres_server.stopped():
                 await asyncio.sleep(0.5)
-            await until(dsn, lambda counts: counts[Status.saved] == 24)
-        assert len(sandbox.accepted) == 24
+            await until(dsn, lambda counts: counts[Status.saved] == 16)
+        assert len(sandbox.accepted) == 16
 
 
 async def test_a_host_without_a_good_key_rests_and_tries_again(dsn: str, tmp_path: Path) -> None:
@@ -163,3 +163,19 @@ async def test_an_edit_that_fails_is_done_and_not_tried_again(dsn: str, tmp_path
             counts = await until(dsn, lambda counts: sum(counts[s] for s in (Status.saved, Status.failed)) == 3)
         assert counts[Status.failed] == 1
     assert await jobs(dsn) == 0
+
+
+async def test_an_uncertain_edit_is_queued_again_only_when_told_to(dsn: str, tmp_path: Path) -> None:
+    """Its request is repeated with the same key, and the service recognises it."""
+    lost = {"fault": "lost_reply", "limit": 1}
+    async with Sandbox(QUICK, faults=[lost]) as sandbox:
+        await enqueue(dsn, edits(1), base_url=sandbox.base_url)
+        async with working(a_worker(dsn, sandbox, tmp_path, on_uncertain=OnUncertain.hold)):
+            await until(dsn, lambda counts: counts[Status.uncertain] == 1)
+        assert (await enqueue(dsn, edits(1), base_url=sandbox.base_url)).queued == 0
+        again = await enqueue(dsn, edits(1), base_url=sandbox.base_url, on_uncertain=OnUncertain.replay)
+        assert again.queued == 1
+        async with working(a_worker(dsn, sandbox, tmp_path)):
+            await until(dsn, lambda counts: counts[Status.saved] == 1)
+        assert len(sandbox.submissions) == 2
+        assert len(sandbox.accepted) == 1

@@ -22,6 +22,12 @@ __all__ = ["command"]
     help="Names of results: {stem}, {name}, {key}, {key8}, {variant}, {index}; {stem} if not given.",
 )
 @click.option("--priority", metavar="N", type=int, default=0, help="Higher goes earlier; 0 if not given.")
+@click.option(
+    "--on-uncertain",
+    type=click.Choice(["hold", "replay"]),
+    default="hold",
+    help="Leave uncertain edits to you (the default), or queue them again for workers that replay.",
+)
 @click.option("--retry-failed", is_flag=True, help="Queue failed edits again where their code allows it.")
 @click.option("--base-url", metavar="URL", help="Origin of the API (EVOLINK_BASE_URL).")
 def command(**options: Any) -> None:  # noqa: ANN401 - click gives them as `EnqueueOptions` names them
