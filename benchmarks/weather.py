@@ -1,9 +1,11 @@
-"""`python -m benchmarks.weather [--kills 200] [--seed 1]`: one batch, killed (SIGKILL) at random moments.
+"""`python -m benchmarks.weather [--kills 200] [--rows 1000000] [--seed 1]`: a batch killed at random, a long one.
 
 Every process of it is killed between its start and half a second after it has taken hold of the journal, in bad weather
 all along: lost answers, refusals, cut downloads. Then it goes on to its end twice: holding what is uncertain, and
 repeating that with the same keys. In the end the service must have accepted every edit once, and every result must lie
 on the disk, whole, as the journal says.
+
+The long batch has been run before but for some edits among its rows; it is killed halfway, and resumed.
 """
 
 from __future__ import annotations
@@ -17,21 +19,26 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import attrs
 
-from benchmarks.__main__ import store
 from benchmarks.harness import ROOT, Figure
 from omniedit.errors import JournalError
 from omniedit.journal import SqliteReader
-from omniedit.models import Entry, Outcome, Status
+from omniedit.journal.database import writable
+from omniedit.journal.tables import Writing
+from omniedit.models import Edit, Entry, Outcome, Status
 from omniedit.testing import BackgroundSandbox, Settings
 
 PROCESS = ROOT / "tests" / "weather" / "batch_process.py"
 SCALE = 20.0  # seconds of the world in one real second, as in the process
 EDITS_A_KILL = 12  # more than one process can submit before it is killed
+NEW = 100
+"""Edits of the long batch that were never begun."""
 LIFE = 0.6  # seconds, at most, with the journal in hand
 FAULTS = [
     {"fault": "lost_reply", "probability": 0.02},
@@ -64,11 +71,14 @@ def main() -> None:
     """Run one storm, and keep its figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         toll = storm(Path(folder), options.kills, options.seed)
+    took = time.perf_counter() - began
+    short, long = resumed_anew(options.rows // 100), resumed_anew(options.rows)
     name = f"{toll.kills} kills at random moments over one batch:"
     figures = [
         Figure(f"{name} edits", toll.edits, "edits"),
@@ -81,8 +91,14 @@ def main() -> None:
         Figure(f"{name} held as uncertain, then settled by a repeat with the same key", toll.uncertain, "edits"),
         Figure(f"{name} paid requests, repeats included", toll.requests, "requests"),
         *(Figure(f"{name} edits caught while {word}", count, "edits") for word, count in sorted(toll.struck.items())),
-        Figure(f"{name} time", time.perf_counter() - began, "s"),
+        Figure(f"{name} time", took, "s"),
+        Figure(f"{name_of(long)} lost, or ordered twice", long.wrong, "edits", bar=0),
+        Figure(f"{name_of(long)} rows a second in the second process", long.rate, "rows/s"),
+        Figure(f"{name_of(long)} memory", long.peak_mb, "MB"),
+        Figure(f"{name_of(long)} memory beside that of {short.rows:,} rows", long.peak_mb / short.peak_mb, bar=1.2),
     ]
+    from benchmarks.__main__ import store
+
     store("weather", figures)
 
 
@@ -100,7 +116,7 @@ def storm(folder: Path, kills: int, seed: int) -> Toll:
             half += len(halves(folder))
             struck.update(asyncio.run(statuses(folder / "edits.db")))
         sandbox.faults.clear()
-        held = finished(options, on_uncertain="hold")
+        held = finished(options, on_uncertain="hold")["counts"]
         finished(options, on_uncertain="replay")
         entries, known = asyncio.run(read(folder / "edits.db"))
         prompts = Counter(task.prompt for task in sandbox.accepted)
@@ -116,6 +132,65 @@ def storm(folder: Path, kills: int, seed: int) -> Toll:
             requests=len(sandbox.submissions),
             struck={word: count for word, count in struck.items() if word not in {"queued", "saved", "uncertain"}},
         )
+
+
+@attrs.frozen
+class Resumed:
+    """What a long batch came to."""
+
+    rows: int
+    wrong: int
+    rate: float
+    peak_mb: float
+
+
+def name_of(batch: Resumed) -> str:
+    return f"{batch.rows:,} rows, killed halfway and resumed:"
+
+
+def resumed_anew(rows: int) -> Resumed:
+    with tempfile.TemporaryDirectory() as folder:
+        return resumed(Path(folder), rows)
+
+
+def resumed(folder: Path, rows: int) -> Resumed:
+    """A batch of which all but some edits have come to an end; killed when half of those are accepted, and resumed."""
+    with BackgroundSandbox(Settings(time_scale=SCALE, editing="canned")) as sandbox:
+        remember(folder, rows, sandbox.base_url)
+        options: dict[str, object] = {"base_url": sandbox.base_url, "folder": str(folder), "edits": rows}
+        process = start(options)
+        while len(sandbox.accepted) < NEW // 2:
+            assert process.poll() is None, "it ended before it was killed"
+            time.sleep(0.02)
+        process.kill()
+        process.communicate()
+        began = time.perf_counter()
+        said = finished(options, on_uncertain="replay")
+        took = time.perf_counter() - began
+        prompts = Counter(task.prompt for task in sandbox.accepted)
+    saved = len(list(folder.rglob("*.mp4")))
+    lost = abs(NEW - said["counts"]["saved"]) + abs(rows - NEW - said["counts"]["failed"]) + abs(NEW - saved)
+    twice = sum(count - 1 for count in prompts.values())
+    return Resumed(rows, lost + twice, rows / took, said["peak_mb"])
+
+
+def remember(folder: Path, rows: int, origin: str) -> None:
+    """The journal of earlier runs: edits that failed for good, so that no file has to be there; some are missing."""
+    new = set(range(0, rows, rows // NEW))
+    with writable(folder / "edits.db", origin) as connection:
+        tables = Writing(connection)
+        for first in range(0, rows, 1000):
+            connection.execute("BEGIN IMMEDIATE")
+            page = range(first, min(first + 1000, rows))
+            tables.admit([ended(folder, number) for number in page if number not in new])
+            connection.execute("COMMIT")
+
+
+def ended(folder: Path, number: int) -> Entry:
+    edit = Edit("https://clips.example.com/a.mp4", f"wish {number}.")
+    told = {"error_type": "TaskFailed", "error_code": "content_policy_violation", "error_message": "No."}
+    task_id = f"task-unified-1757165031-{number:08x}"
+    return Entry(edit, str(folder / "out" / edit.key), Status.failed, datetime.now(UTC), task_id=task_id, **told)
 
 
 def killed(options: dict[str, object], chance: random.Random) -> None:
@@ -136,13 +211,13 @@ def start(options: dict[str, object]) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, str(PROCESS), json.dumps(options)], stdout=subprocess.PIPE)
 
 
-def finished(options: dict[str, object], **more: str) -> dict[str, int]:
-    """The batch, to its end; gives the counts."""
+def finished(options: dict[str, object], **more: str) -> dict[str, Any]:
+    """The batch, to its end; gives what it says."""
     process = start(options | more)
-    out, _ = process.communicate(timeout=600)
+    out, _ = process.communicate(timeout=3600)
     assert process.returncode == 0, out
-    counts: dict[str, int] = json.loads(out.splitlines()[-1])["counts"]
-    return counts
+    said: dict[str, Any] = json.loads(out.splitlines()[-1])
+    return said
 
 
 async def statuses(path: Path) -> dict[str, int]:

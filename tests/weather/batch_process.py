@@ -11,7 +11,8 @@ Usage: batch_process.py OPTIONS, a JSON object:
     file_size                   no file may become larger: a full disk, without one
     timeout, task_timeout       seconds of each wait for an answer; seconds of the world for one task
 
-It prints `open` when it holds the journal, and one JSON object at the end: counts per status, and what stopped it.
+It prints `open` when it holds the journal, and one JSON object at the end: counts per status, what
+stopped it, and its memory.
 """
 
 from __future__ import annotations
@@ -119,12 +120,11 @@ async def main(options: dict[str, Any]) -> None:
     )
     if options.get("file_size"):
         resource.setrlimit(resource.RLIMIT_FSIZE, (options["file_size"], resource.RLIM_INFINITY))
-    edits = [
-        Edit(options.get("source", "https://clips.example.com/a.mp4"), f"wish {n}.") for n in range(options["edits"])
-    ]
+    source = options.get("source", "https://clips.example.com/a.mp4")
+    edits = (Edit(source, f"wish {number}.") for number in range(options["edits"]))
     async with client:
         batch = client.batch(
-            edits, save_to=folder / "out", name="{key8}", retry_failed=options.get("retry_failed", False)
+            edits, save_to=folder / "out", name="{key}", retry_failed=options.get("retry_failed", False)
         )
         accepted = 0
         async for change in batch:
@@ -132,8 +132,14 @@ async def main(options: dict[str, Any]) -> None:
             if accepted == options.get("after") and not clock.shift:
                 clock.shift = timedelta(seconds=options["jump"])
         summary = await batch
-    said = {"stopped": summary.stopped.code if summary.stopped else None}
-    say({"counts": {str(status): count for status, count in summary.counts.items()}, **said})
+    counts = {str(status): count for status, count in summary.counts.items()}
+    say({"counts": counts, "stopped": summary.stopped.code if summary.stopped else None, "peak_mb": peak_mb()})
+
+
+def peak_mb() -> float:
+    """Memory of this process at its largest; 0 where nobody tells."""
+    status = Path("/proc/self/status")
+    return int(status.read_text().partition("VmHWM:")[2].split()[0]) / 1e3 if status.exists() else 0.0
 
 
 def say(found: dict[str, Any]) -> None:
