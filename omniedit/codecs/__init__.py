@@ -10,7 +10,6 @@ Rules of this room:
 from __future__ import annotations
 
 from omniedit.codecs.reading import (
-    Balance,
     decode_balance,
     decode_error,
     decode_task,
@@ -18,7 +17,7 @@ from omniedit.codecs.reading import (
     decode_tasks,
     decode_upload,
 )
-from omniedit.codecs.shapes import ErrorBody
+from omniedit.codecs.words import Balance, ErrorBody
 from omniedit.codecs.writing import (
     describe_error,
     encode_change,

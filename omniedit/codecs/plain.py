@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import cast
 
-from omniedit.codecs.shapes import STATUSES, is_id
+from omniedit.codecs.words import STATUSES, is_id
 from omniedit.models import Task
 
 __all__ = ["read_plain"]

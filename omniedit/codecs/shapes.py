@@ -9,6 +9,7 @@ import attrs
 import cattrs
 from cattrs.gen import make_dict_structure_fn
 
+from omniedit.codecs.words import ErrorBody, kind_of, read_error_body
 from omniedit.models import Status
 
 __all__ = [
@@ -17,23 +18,15 @@ __all__ = [
     "CostShape",
     "CreditsShape",
     "EXPLAINING",
-    "ErrorBody",
     "FileShape",
     "PurseShape",
     "TASK_KEYS",
     "TaskInfoShape",
     "TaskShape",
     "UsageShape",
-    "is_id",
-    "kind_of",
-    "read_error_body",
 ]
 
 _T = TypeVar("_T")
-_LONGEST_ID = 256  # characters; the documented ids have about 32
-STATUSES = {str(status): status for status in Status}
-"""The words that are known: a look-up that takes a fifth of the enumeration's own."""
-_MESSAGE_LENGTH = 500  # characters of a foreign message that are kept
 
 
 @attrs.frozen
@@ -66,16 +59,6 @@ class BillingShape:
 
     reserved_credits: float | None = None
     charged_credits: float | None = None
-
-
-@attrs.frozen
-class ErrorBody:
-    """The service's `error` object; every part may be missing."""
-
-    code: str | None = None
-    message: str | None = None
-    type: str | None = None
-    param: str | None = None
 
 
 @attrs.frozen
@@ -165,28 +148,6 @@ def _texts(value: object, _: object) -> list[str]:
     return cast("list[str]", items)
 
 
-def is_id(text: str) -> bool:
-    """Ids are opaque; but one that cannot be shown, or fills a page, is none."""
-    return 0 < len(text) <= _LONGEST_ID and text.isprintable()
-
-
-def kind_of(value: object) -> str:
-    """What a JSON value is, in words for an error."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "true or false"
-        case str():
-            return "text"
-        case int() | float():
-            return "a number"
-        case list():
-            return "a list"
-        case _:
-            return "an object"
-
-
 def _configured(*, explains: bool) -> cattrs.Converter:
     """The converter; strict about types, generous about what is missing or new.
 
@@ -223,27 +184,6 @@ def _object_hook(made: cattrs.Converter, shape: type[_T]) -> Callable[[object, o
         return fill(cast("dict[str, object]", value), cast("type[_T]", kind))
 
     return structure
-
-
-def read_error_body(value: object, _: object) -> ErrorBody:
-    """Errors are read as far as they can be: one must never hide another."""
-    if isinstance(value, str):
-        return ErrorBody(message=_shown(value))
-    if not isinstance(value, dict):
-        return ErrorBody()
-    parts = cast("dict[str, object]", value)
-
-    def part(name: str) -> str | None:
-        found = parts.get(name)
-        return _shown(str(found)) if isinstance(found, str | int) else None
-
-    return ErrorBody(part("code"), part("message"), part("type"), part("param"))
-
-
-def _shown(text: str) -> str:
-    """Foreign words on one line, without what a terminal or a log would take for a command."""
-    line = " ".join(text[: 4 * _MESSAGE_LENGTH].split())
-    return "".join(char for char in line if char.isprintable())[:_MESSAGE_LENGTH]
 
 
 CONVERTER = _configured(explains=False)
