@@ -12,7 +12,7 @@ import asyncio
 import random
 from asyncio import Future
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from types import TracebackType
 from typing import Self
 from weakref import WeakKeyDictionary, WeakValueDictionary
@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 from attrs import evolve, field, frozen
 
 from omniedit.clock import Clock, SystemClock
-from omniedit.core.governor import Governor, Lane, Sent, WaitUntil
+from omniedit.core.governor import Go, Governor, Lane, Sent, WaitUntil
 from omniedit.core.ratehints import read_hint
 
 __all__ = ["Gate", "GateStatistics", "Lane", "LaneStatistics", "Turn", "shared_gate"]
@@ -86,13 +86,13 @@ class Gate:
             Lane.UPLOAD: _Queue(upload, self._clock, jitter, makes_tasks=False),
         }
 
-    async def enter(self, lane: Lane, *, urgent: bool = False) -> Turn:
+    def enter(self, lane: Lane, *, urgent: bool = False) -> Coroutine[None, None, Turn]:
         """Wait for a turn in a lane. Cancelling the wait gives the turn to the next waiter.
 
         Exactly one method of the turn must be called with what became of the request; leaving its `with` block
         without having done so counts as `lost`.
         """
-        return await self._queues[lane].enter(urgent=urgent)
+        return self._queues[lane].enter(urgent=urgent)
 
     def finished(self, *, refused: bool = False) -> None:
         """An unfinished task ended; `refused` says that it failed for a limit, as `quota_exceeded` does."""
@@ -200,8 +200,10 @@ class _Queue:
         self._wakes_at = 0.0
 
     async def enter(self, *, urgent: bool) -> Turn:
-        if not self._urgent and not self._waiting and not isinstance(self.governor.when(self.now()), WaitUntil):
-            return Turn(self, self.governor.send(self.now()))
+        if not self._urgent and not self._waiting:
+            now = self.now()
+            if isinstance(self.governor.when(now), Go):
+                return Turn(self, self.governor.send(now))
         line = self._urgent if urgent else self._waiting
         waiter: Future[Turn] = asyncio.get_running_loop().create_future()
         line[waiter] = None

@@ -120,11 +120,11 @@ class Governor:
         now = self._at(now)
         if self._full():
             return _UNTIL_NEWS
-        opens = max(self._facts.pacer.opens, self._pause.until)
-        if opens <= now:
+        opens, until = self._facts.pacer.opens, self._pause.until
+        if opens <= now and until <= now:
             return _GO
         self._held = True
-        return WaitUntil(opens)
+        return WaitUntil(max(opens, until))
 
     def _full(self) -> bool:
         facts = self._facts
@@ -160,8 +160,9 @@ class Governor:
         facts.tasks += task
         facts.accepted += 1
         facts.goodput.add(now)
-        for ceiling in facts.ceilings:
-            ceiling.accepted(sent.level(ceiling.kind))
+        tasks, requests = facts.ceilings
+        tasks.accepted(sent.tasks + sent.requests)
+        requests.accepted(sent.requests)
         reopened = self._pause.accepted(sent.at)
         self._regime = self._regime.accepted(sent, now, reopened=reopened)
         self._heed(hint, now)
@@ -236,7 +237,7 @@ class Governor:
 
     def _heed(self, hint: Hint, now: float) -> None:
         """Send no more than is stated to be left, and spread it over a window that stands still."""
-        if hint.remaining is None or hint.reset is None:
+        if hint is NO_HINT or hint.remaining is None or hint.reset is None:
             return
         facts, reset = self._facts, min(hint.reset, self._retry_after_cap)
         self._quota.read(hint.remaining, reset, now)

@@ -34,11 +34,8 @@ class Pacer:
     @property
     def opens(self) -> float:
         """The instant from which the next request may leave."""
-        return self._next - self._slack
-
-    @property
-    def _slack(self) -> float:
-        return max((self.burst - 1) / self.rate, GRAIN)
+        slack = (self.burst - 1) / self.rate
+        return self._next - max(GRAIN, slack)
 
     def take(self, now: float) -> None:
         """A request leaves."""
@@ -46,7 +43,7 @@ class Pacer:
 
     def restart(self, at: float) -> None:
         """A request left at that instant: an even stream goes on from there, with no burst."""
-        self._next = max(self._next, at + 1 / self.rate + self._slack)
+        self._next = max(self._next, at + 1 / self.rate + max((self.burst - 1) / self.rate, GRAIN))
 
     def give_back(self) -> None:
         """A request that took its turn did not leave after all."""
@@ -67,13 +64,13 @@ class Goodput:
     def add(self, now: float) -> None:
         """One more acceptance."""
         second = int(now)
+        self._count += 1
+        self._latest.append(now)
         if self._buckets and self._buckets[-1][0] >= second:
             self._buckets[-1][1] += 1
         else:
             self._buckets.append([second, 1])
-        self._count += 1
-        self._latest.append(now)
-        self._forget(second)
+            self._forget(second)
 
     def rate(self, now: float) -> float:
         """Acceptances per second."""

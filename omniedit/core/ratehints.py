@@ -48,7 +48,9 @@ NO_HINT = Hint()
 
 def read_hint(headers: Mapping[str, str], utcnow: datetime | None = None) -> Hint:
     """Read all known forms; `utcnow` stands in where a reply has no `Date` to measure a date against."""
-    found = {name.lower(): headers[name] for name in headers if name[0] in "xXrR" and _NAMES.fullmatch(name)}
+    if not headers:
+        return NO_HINT
+    found = {name.lower(): headers[name] for name in headers if name[:1] in "xXrR" and _NAMES.fullmatch(name)}
     if not found:
         return NO_HINT
     now = _date(next((headers[name] for name in headers if name.lower() == "date"), "")) or utcnow

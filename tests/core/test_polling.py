@@ -185,4 +185,4 @@ def test_a_belief_follows_a_service_that_changes() -> None:
     for duration in (60.0, 120.0):
         for _ in range(1000):
             belief.finished(60.0, duration, duration)
-    assert 95.0 < belief.first_look(60.0) < 120.0
+    assert 85.0 < belief.first_look(60.0) < 120.0
