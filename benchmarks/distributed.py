@@ -1,81 +1,63 @@
-"""Grouped transitions per second on one PostgreSQL, made by this script on loopback.
+"""`python -m benchmarks.distributed [PART...]`: many hosts, measured; stores benchmarks/results/distributed.json.
 
-    python benchmarks/distributed.py [EDITS] [WAITERS]
-
-Prints JSON: transitions per second, this process's CPU per transition, and the same for one waiter alone, whose every
-transition is a commit of its own.
+Parts: transitions, limits, recovery, waiting, chaos, namespaces (root only), peers. Each keeps the figures of the others.
+`--peers PYTHON` names an interpreter that has Dask and Ray (and omniedit), for `peers`. Needs PostgreSQL.
 """
 
 from __future__ import annotations
 
-import asyncio
+import argparse
 import json
-import resource
-import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable
+from pathlib import Path
 
 import attrs
 
-from omniedit.journal.postgres import PostgresJournal
-from omniedit.models import Edit, Entry, Status
-from omniedit.testing.postgres import PostgresServer
+from benchmarks import tables
+from benchmarks.harness import Figure, machine
+from benchmarks.hosts import chaos, limits, namespaces, recovery, transitions, waiting
 
-ROAD = (Status.submitting, Status.pending, Status.processing, Status.completed, Status.downloading, Status.saved)
-
-
-def cpu() -> float:
-    """Seconds of this process."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
+STORED = Path(__file__).parent / "results" / "distributed.json"
 
 
-def entries(count: int, first: int = 0) -> list[Entry]:
-    """New edits."""
-    from datetime import UTC, datetime
-
-    now = datetime.now(UTC)
-    edits = [Edit(f"https://example.com/clips/{number}.mp4", "Snow") for number in range(first, first + count)]
-    return [Entry(edit, f"{first + number}.mp4", Status.queued, now) for number, edit in enumerate(edits)]
-
-
-async def transitions(journal: PostgresJournal, made: list[Entry], waiters: int) -> dict[str, float]:
-    """Take edits through their lives, with so many coroutines waiting at once."""
-    for start in range(0, len(made), 256):
-        await journal.admit(made[start : start + 256])
-    moves: Iterator[Entry] = (
-        attrs.evolve(entry, status=status, task_id=f"task-unified-{number}")
-        for status in ROAD
-        for number, entry in enumerate(made)
-    )
-
-    async def waiter() -> None:
-        for entry in moves:
-            await journal.write(entry)
-
-    began, used, total = time.perf_counter(), cpu(), len(made) * len(ROAD)
-    await asyncio.gather(*(waiter() for _ in range(waiters)))
-    return {
-        "waiters": waiters,
-        "transitions": total,
-        "per_second": round(total / (time.perf_counter() - began)),
-        "cpu_us_each": round((cpu() - used) / total * 1e6, 1),
+def main() -> None:
+    """Run the named parts, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*")
+    parser.add_argument("--edits", type=int, default=300)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--peers")
+    options = parser.parse_args()
+    parts: dict[str, Callable[[], list[Figure]]] = {
+        "transitions": transitions.measure,
+        "limits": limits.measure,
+        "recovery": lambda: recovery.measure(options.rounds),
+        "waiting": waiting.measure,
+        "chaos": lambda: chaos.measure(options.edits, options.rounds),
+        "namespaces": namespaces.measure,
+        "peers": lambda: chaos.measure_peers(options.edits // 3, options.peers),
     }
+    for name in options.parts or parts:
+        if figures := parts[name]():
+            keep(name, figures)
+    tables.write()
 
 
-async def main(dsn: str, edits: int, waiters: int) -> list[dict[str, float]]:
-    """Grouped, and one by one."""
-    journal = PostgresJournal(dsn)
-    await journal.open("https://api.evolink.ai")
-    grouped = await transitions(journal, entries(edits), waiters)
-    alone = await transitions(journal, entries(max(edits // 50, 1), edits), 1)
-    counts = (await journal.counts()).statuses
-    assert counts == {Status.saved: edits + max(edits // 50, 1)}
-    await journal.close()
-    return [grouped, alone]
+def keep(part: str, figures: list[Figure]) -> None:
+    """Store the figures of one part; those of the others stay, and the last ones of it become `previous`."""
+    stored = json.loads(STORED.read_text()) if STORED.exists() else {"figures": [], "previous": {}}
+    mine = [one for one in stored["figures"] if one["part"] == part]
+    others = [one for one in stored["figures"] if one["part"] != part]
+    fresh = [attrs.asdict(figure) | {"met": figure.met, "part": part} for figure in figures]
+    kept = {
+        "machine": machine(),
+        "figures": sorted([*others, *fresh], key=lambda one: str(one["part"])),
+        "previous": stored["previous"] | {one["name"]: one["value"] for one in mine},
+    }
+    STORED.write_text(json.dumps(kept, indent=2) + "\n")
+    for figure in figures:
+        print(f"{part}: {figure.name}: {figure.value:.4g} {figure.unit} (bar {figure.bar}) {figure.met}", flush=True)
 
 
 if __name__ == "__main__":
-    wanted = [int(argument) for argument in sys.argv[1:]] or [10_000, 1_000]
-    with PostgresServer() as server:
-        print(json.dumps(asyncio.run(main(server.database(), *wanted)), indent=2))
+    main()

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +19,7 @@ import asyncpg
 from benchmarks.harness import ROOT
 from omniedit.models import Edit, Status
 
-__all__ = ["Host", "edits", "hosts", "ours", "statuses", "until"]
+__all__ = ["Host", "edits", "files", "holders", "hosts", "ours", "statuses", "until"]
 
 
 class Host:
@@ -91,11 +91,11 @@ async def until(
     seconds: float,
     *,
     every: float = 0.1,
-    killing: Sequence[Host] = (),
+    killing: Callable[[], Awaitable[Sequence[Host]]] | None = None,
     period: float = 1.0,
     seed: int = 7,
 ) -> float:
-    """Wait until something holds, killing a random host once a period; the seconds that it took.
+    """Wait until something holds, killing a random one of some hosts once a period; the seconds that it took.
 
     Raises:
         TimeoutError: it never held.
@@ -110,10 +110,21 @@ async def until(
             return time.monotonic() - began
         if time.monotonic() - began > seconds:
             raise TimeoutError(f"not reached in {seconds} s")
-        if killing and time.monotonic() >= turn:
-            turn += period
-            chance.choice(killing).kill_and_start()
+        if killing is not None and time.monotonic() >= turn:
+            turn = max(turn + period, time.monotonic())
+            if at_work := await killing():
+                chance.choice(at_work).kill_and_start()
         await asyncio.sleep(every)
+
+
+async def holders(dsn: str, made: Sequence[Host]) -> list[Host]:
+    """Those of some hosts that hold edits of a journal now: one that is only starting has nothing to lose."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        names = {row[0] for row in await connection.fetch("SELECT name FROM omniedit.holder")}
+    finally:
+        await connection.close()
+    return [host for host in made if any(name.endswith(f":{host.process.pid}") for name in names)]
 
 
 def files(folder: Path) -> int:

@@ -1,6 +1,6 @@
 """Dask with the job as a task, its workers killed.
 
-    python -m benchmarks.hosts.naive_dask BASE_URL FOLDER COUNT PERIOD
+python -m benchmarks.hosts.naive_dask BASE_URL FOLDER COUNT PERIOD
 """
 
 from __future__ import annotations

@@ -61,7 +61,8 @@ class PostgresServer:
         self._folder = Path(tempfile.mkdtemp(prefix="omniedit-postgres-"))
         self._give_away()
         self.port = _free_port()
-        self._run("initdb", "--pgdata", self._data, "--auth", "trust", "--username", _USER, "--encoding", "UTF8")
+        how = ("--auth", "trust", "--username", _USER, "--encoding", "UTF8", "--no-sync")
+        self._run("initdb", "--pgdata", self._data, *how)
         self._configure()
         self.start()
         return self

@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -59,14 +59,13 @@ class Host:
                 self.kill()
 
 
-@contextmanager
-def stopped_at_the_end(*made: Host) -> Generator[None]:
-    """Hosts of a test."""
+@asynccontextmanager
+async def stopped_at_the_end(*made: Host) -> AsyncGenerator[None]:
+    """Hosts of a test, ended side by side and in threads: what they say at the end may go through a wire of ours."""
     try:
         yield
     finally:
-        for host in made:
-            host.stop()
+        await asyncio.gather(*(asyncio.to_thread(host.stop) for host in made))
 
 
 def edits(count: int) -> list[Edit]:
@@ -122,7 +121,7 @@ async def test_hosts_that_are_killed_every_second_pay_nothing_twice(dsn: str, tm
     with BackgroundSandbox(QUICK) as sandbox:
         await enqueue(dsn, edits(count), base_url=sandbox.base_url)
         made = [Host(dsn, sandbox.base_url, tmp_path, skew=skew) for skew in (-3600.0, 0.0, 3600.0)]
-        with stopped_at_the_end(*made):
+        async with stopped_at_the_end(*made):
             await until(dsn, lambda counts: counts[Status.saved] == count, 120, kill_one)
         assert len(sandbox.accepted) == count
     await all_are_saved_once(dsn, tmp_path, count)
@@ -141,11 +140,11 @@ async def test_a_host_that_stands_still_beyond_its_heartbeat_does_nothing_twice(
     with BackgroundSandbox(QUICK) as sandbox:
         await enqueue(dsn, edits(count), base_url=sandbox.base_url)
         stalled = Host(dsn, sandbox.base_url, tmp_path, heartbeat=2.0)
-        with stopped_at_the_end(stalled):
+        async with stopped_at_the_end(stalled):
             await until(dsn, lambda counts: counts[Status.queued] < count, 60)
             stalled.process.send_signal(signal.SIGSTOP)
             other = Host(dsn, sandbox.base_url, tmp_path, heartbeat=2.0)
-            with stopped_at_the_end(other):
+            async with stopped_at_the_end(other):
                 await until(dsn, lambda counts: counts[Status.saved] == count, 60)
                 stalled.process.send_signal(signal.SIGCONT)
             more = edits(count + 2)
@@ -224,11 +223,11 @@ async def test_a_host_that_is_cut_off_from_the_database_does_no_harm(dsn: str, t
         await enqueue(dsn, edits(count), base_url=sandbox.base_url)
         async with Wire(dsn) as wire:
             lonely = Host(wire.address, sandbox.base_url, tmp_path, heartbeat=2.0)
-            with stopped_at_the_end(lonely):
+            async with stopped_at_the_end(lonely):
                 await until(dsn, lambda counts: counts[Status.queued] < count, 60)
                 wire.cut()
                 other = Host(dsn, sandbox.base_url, tmp_path, heartbeat=2.0)
-                with stopped_at_the_end(other):
+                async with stopped_at_the_end(other):
                     await until(dsn, lambda counts: counts[Status.saved] == count, 90)
                 wire.mend()
                 await enqueue(dsn, edits(count + 2), base_url=sandbox.base_url)
@@ -244,7 +243,7 @@ async def test_hosts_that_are_cut_off_from_the_service_come_back(dsn: str, tmp_p
         async with Wire(sandbox.base_url) as wire:
             await enqueue(dsn, edits(count), base_url=wire.address)
             made = [Host(dsn, wire.address, tmp_path) for _ in range(2)]
-            with stopped_at_the_end(*made):
+            async with stopped_at_the_end(*made):
                 await until(dsn, lambda counts: counts[Status.queued] < count, 60)
                 wire.cut()
                 await asyncio.sleep(2.0)
