@@ -104,7 +104,7 @@ class Dying(SqliteJournal):
 async def main(options: dict[str, Any]) -> None:
     """Run the batch, and say what came of it."""
     clock, folder = Clock(), Path(options["folder"])
-    wait = options.get("timeout", 1.0)
+    wait = options.get("timeout", 10.0)
     client = Client(
         "sk-weather",
         base_url=options["base_url"],

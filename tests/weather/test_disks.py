@@ -45,7 +45,7 @@ def test_disk_that_fills_up_stops_the_batch_and_loses_no_task(
     """Journal and results lie on it: the run ends with a word on the disk, and goes on when there is room again."""
     w = weather(edits=12, settings={"task_seconds": 6.0})
     w.folder = small_disk(1 << 20)
-    process = w.start(max_rate=1.0)
+    process = w.start(max_rate=0.1)
     until(lambda: len(w.sandbox.accepted) >= 2)
     ballast = fill(w.folder, spare=8192)
     said = w.end(process)

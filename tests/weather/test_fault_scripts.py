@@ -38,7 +38,7 @@ def for_each(faults: list[dict[str, Any]], first: int = 0) -> list[dict[str, Any
 def test_every_way_to_lose_an_answer_is_one_request(weather: Any) -> None:
     """Lost ones are held and never repeated by themselves; refused ones find room in the same run."""
     by_prompt = for_each([*(fault for fault in LOST if fault["fault"] != "reset_before"), *NO_ROOM])
-    w = weather([*by_prompt, {"fault": "reset_before", "nth": [4]}], edits=len(LOST) + len(NO_ROOM) + 4)
+    w = weather([*by_prompt, {"fault": "reset_before", "nth": [4]}], edits=len(LOST) + len(NO_ROOM) + 4, timeout=5.0)
     counts = w.run()["counts"]
     assert counts == {"uncertain": len(LOST), "saved": len(NO_ROOM) + 4}
     w.check()
@@ -59,7 +59,7 @@ def test_every_way_that_looks_and_downloads_go_wrong_costs_nothing(weather: Any)
         {"fault": "wrong_length", "on": "media", "nth": 5},
         {"fault": "reset_before", "on": "media", "nth": 7},
     ]
-    w = weather(faults, settings={"bulk": "404"}, edits=8)
+    w = weather(faults, settings={"bulk": "404"}, edits=8, timeout=5.0)
     w.run()
     assert sum(w.sandbox.faults.fired.values()) >= 8
     assert w.settle() == 0
@@ -69,7 +69,7 @@ def test_every_way_that_looks_and_downloads_go_wrong_costs_nothing(weather: Any)
 def test_tasks_that_go_astray_are_never_ordered_again(weather: Any) -> None:
     """Vanished, endless, in a status nobody has seen, done without a result: all paid for, none forgotten."""
     astray = [{"fault": "vanish"}, {"fault": "never_ends"}, {"fault": "unknown_status"}, {"fault": "empty_results"}]
-    w = weather(for_each(astray), edits=6, task_timeout=40.0)
+    w = weather(for_each(astray), edits=6, task_timeout=160.0)
     counts = w.run()["counts"]
     assert counts["saved"] == 2
     assert sum(counts.values()) == 6

@@ -37,7 +37,7 @@ def test_batch_that_dies_at_a_point_of_its_journal_is_finished_later(weather: An
 @pytest.mark.parametrize("accept", [True, False], ids=["accepted", "never-read"])
 def test_batch_that_dies_before_the_answer_holds_the_edit(weather: Any, until: Any, accept: bool) -> None:  # noqa: FBT001
     """The POST has left, the service may have taken it: one uncertain edit, one task after the repeat."""
-    w = weather([{"fault": "hang", "accept": accept, "nth": [3]}], edits=3, timeout=30.0)
+    w = weather([{"fault": "hang", "accept": accept, "nth": [3]}], edits=3, timeout=60.0)
     process = w.start()
     until(lambda: w.sandbox.faults.fired["hang"] == 1 and len(w.sandbox.accepted) == 2 + accept)
     process.send_signal(signal.SIGKILL)
