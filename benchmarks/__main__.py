@@ -1,35 +1,60 @@
-"""`python -m benchmarks [SUITE...] [--rounds N]`: measure, keep the figures as JSON, compare with the last ones kept.
+"""`python -m benchmarks [SUITE...] [--rounds N] [options of the suite]`: measure, keep, compare with the last.
 
-Suites: polls, replies, edits, parked, startup. Each writes benchmarks/results/SUITE.json; the last stored figures stay
-in it as `previous`. The performance page is made from all files there at the end.
+Without a name the suites of `benchmarks/speed` run; the others (journal, download, scale, distributed, ...) take longer
+or need more on the machine, and run when they are named. Each writes benchmarks/results/SUITE.json; the last stored
+figures stay in it as `previous`. The performance page is made from all files there at the end.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 
 import attrs
 
-from benchmarks import tables
-from benchmarks.harness import Figure, machine
+from benchmarks import comparison, sizing, tables
+from benchmarks.harness import ROOT, Figure, machine
 
-SUITES = ("polls", "replies", "edits", "parked", "startup")
-RESULTS = Path(__file__).parent / "results"
+SUITES = ("polls", "replies", "edits", "parked", "startup", "clients")
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+TOOLS = {"__init__", "__main__", "comparison", "forms", "harness", "sizing", "tables", "hosts", "speed", "results"}
+TOLD_WHERE = {"journal", "download", "preflight", "deadlines", "report"}  # suites that write where they are told to
 
 
 def main() -> None:
-    """Run the named suites, or all."""
+    """Run the named suites, or those of `benchmarks/speed`."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("suites", nargs="*", choices=[*SUITES, []], default=SUITES)
-    parser.add_argument("--rounds", type=int, default=7)
-    options = parser.parse_args()
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help=", ".join((*SUITES, *others())))
+    parser.add_argument("--rounds", type=int, default=7, help="turns of each contestant, at least five to be of use")
+    options, more = parser.parse_known_args()
+    unknown = set(options.suites) - {*SUITES, *others()}
+    if unknown:
+        parser.error(f"no such suite: {', '.join(sorted(unknown))}")
     for name in options.suites or SUITES:
-        figures = import_module(f"benchmarks.speed.{name}").measure(options.rounds)
-        store(name, figures)
+        if name in SUITES:
+            store(name, import_module(f"benchmarks.speed.{name}").measure(options.rounds))
+        else:
+            run(name, more)
     tables.write()
+    comparison.write()
+    sizing.write()
+
+
+def others() -> list[str]:
+    """Suites that are programs of their own."""
+    found = {path.stem for path in HERE.glob("*.py")} | {path.parent.name for path in HERE.glob("*/__main__.py")}
+    return sorted(found - TOOLS)
+
+
+def run(name: str, more: list[str]) -> None:
+    """One suite that is a program of its own."""
+    where = ["--json", str(RESULTS / f"{name}.json")] if name in TOLD_WHERE else []
+    subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *where, *more], check=True, cwd=ROOT)
 
 
 def store(name: str, figures: list[Figure]) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.forms import figures_of, matrices_of
+
 __all__ = ["page", "write"]
 
 RESULTS = Path(__file__).parent / "results"
@@ -26,11 +28,24 @@ carry over to other machines; seconds do not. *Before* is the run that was store
 """
 TITLES = {
     "polls": "Looking at a task",
-    "replies": "A lost answer",
     "edits": "A whole edit",
     "parked": "Edits that wait",
+    "live": "A hundred thousand at once",
+    "scale": "A million through one journal",
     "startup": "Starting",
-    "scale": "A long journal, interrupted",
+    "clients": "Importing",
+    "replies": "A lost answer",
+    "weather": "Killed at random moments",
+    "governor": "Finding the limit",
+    "polling": "When to look",
+    "callbacks": "Callbacks",
+    "gate": "The gate",
+    "journal": "The journal",
+    "download": "Downloads",
+    "deadlines": "Links that die",
+    "preflight": "Looking at a clip",
+    "report": "The report",
+    "distributed": "Many hosts",
 }
 
 
@@ -42,18 +57,31 @@ def write() -> None:
 def page(results: Path) -> str:
     """The whole page."""
     stored = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(results.glob("*.json"))}
-    suites = [name for name in TITLES if name in stored]
-    others = [name for name in stored if name not in TITLES]
-    parts = [HEAD, *(_suite(TITLES[name], stored[name]) for name in suites)]
-    parts += [_plain(name.capitalize(), stored[name]) for name in others]
-    return "\n".join(parts)
+    order = [*(name for name in TITLES if name in stored), *(name for name in stored if name not in TITLES)]
+    return "\n".join([HEAD, *(_section(TITLES.get(name, name.capitalize()), name, stored[name]) for name in order)])
 
 
-def _suite(title: str, stored: dict[str, Any]) -> str:
-    """Figures with bars."""
-    machine = ", ".join(f"{name} {value}" for name, value in stored["machine"].items())
-    rows = [_row(figure, stored["previous"].get(figure["name"])) for figure in stored["figures"]]
-    return _section(title, f"Measured with {machine}.", ["what", "value", "bar", "met", "before"], rows)
+def _section(title: str, name: str, stored: dict[str, Any]) -> str:
+    """Figures with bars, then tables of contestants; a shape that nobody has described is shown number by number."""
+    figures = stored.get("figures") or figures_of(name, stored)
+    matrices = matrices_of(name, stored)
+    lines = [f"## {title}", "", *_machine(stored.get("machine", {}))]
+    if figures:
+        before = stored.get("previous", {})
+        rows = [_row(figure, before.get(figure["name"])) for figure in figures]
+        lines += _table(["what", "value", "bar", "met", "before"], rows)
+    for matrix in matrices:
+        lines += [matrix.title, "", *_table(matrix.names, matrix.rows)]
+    if not figures and not matrices:
+        lines += _table(["what", "value"], [[" / ".join(path), value] for path, value in _leaves(stored, ())])
+    return "\n".join(lines)
+
+
+def _machine(machine: dict[str, Any]) -> list[str]:
+    said = ", ".join(
+        f"{name} {_number(value) if isinstance(value, float) else value}" for name, value in machine.items()
+    )
+    return [f"Measured with {said}.", ""] if said else []
 
 
 def _row(figure: dict[str, Any], before: float | None) -> list[str]:
@@ -62,13 +90,8 @@ def _row(figure: dict[str, Any], before: float | None) -> list[str]:
     bar = "" if figure["bar"] is None else f"{sign} {_number(figure['bar'])}"
     met = {True: "yes", False: "**no**", None: ""}[figure["met"]]
     value = f"{_number(figure['value'])} {figure['unit']}{spread}"
-    return [figure["name"], value, bar, met, "" if before is None else _number(before)]
-
-
-def _plain(title: str, stored: dict[str, Any]) -> str:
-    """A benchmark that keeps its figures in a shape of its own: one row for each number."""
-    rows = [[" / ".join(path), value] for path, value in _leaves(stored, ())]
-    return _section(title, "", ["what", "value"], rows)
+    name = f"{figure['name']} ({figure['note']})" if figure["note"] else figure["name"]
+    return [name, value, bar, met, "" if before is None else _number(before)]
 
 
 def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:  # noqa: ANN401  # JSON
@@ -82,10 +105,8 @@ def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...]
         yield path, _number(value) if isinstance(value, float) else str(value)
 
 
-def _section(title: str, text: str, names: list[str], rows: list[list[str]]) -> str:
-    lines = [f"## {title}", "", *([text, ""] if text else [])]
-    lines += [_line(names), _line(["---"] * len(names)), *map(_line, rows), ""]
-    return "\n".join(lines)
+def _table(names: list[str], rows: list[list[str]]) -> list[str]:
+    return [_line(names), _line(["---"] * len(names)), *map(_line, rows), ""]
 
 
 def _line(cells: list[str]) -> str:

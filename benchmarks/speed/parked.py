@@ -110,7 +110,7 @@ async def drain(batch: object) -> None:
 
 async def until(done: Callable[[], bool]) -> None:
     """Bounded."""
-    ends = time.monotonic() + 300
+    ends = time.monotonic() + 900
     while not done():
         assert time.monotonic() < ends
         await asyncio.sleep(0.1)

@@ -7,7 +7,8 @@ connections, no pipelining. Prints its port on the first line and serves until i
 - `GET /v1/tasks/ID`: under way; a task whose id ends with `-done` is completed at the third look.
 - `POST /v1/tasks/batch`: 404, unless started with `--bulk`: then up to 50 tasks, those with `-done` have failed.
 - `GET /media/...`: a clip of 260 KB, also in parts.
-- `--drop`: closes the connection of the first POST without an answer; `GET /posts` tells how many came.
+- `--drop N`: closes the connections of the first N POSTs without an answer; `GET /posts` tells how many came.
+- `--hold N`: no task ends before so many POSTs have come; then all wait, and end evenly over a minute.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import ssl
 import struct
 import sys
 import tempfile
+import time
 from collections import Counter
 from itertools import count
 from pathlib import Path
@@ -38,6 +40,7 @@ TASK = {
 LOOKS = 3
 """Looks that a task takes until it is completed."""
 CLIP_SIZE = 260_000  # bytes
+REST, ENDINGS = 40.0, 60.0  # seconds: tasks that were held begin to end after the one, over the other
 # What other clients need in order to parse an answer; a superset, so that none of them is spared work or fails.
 PREDICTION = {
     "id": "abc",
@@ -81,13 +84,15 @@ def reply(body: bytes, kind: str = "application/json", status: str = "200 OK", m
 class World:
     """What the server knows: how often each task was looked at, and how many POSTs came."""
 
-    def __init__(self, *, bulk: bool, drop: bool) -> None:
+    def __init__(self, *, bulk: bool, drop: int, hold: int) -> None:
         self.bulk = bulk
         self.dropping = drop
+        self.hold = hold
+        self.full_at = 0.0
         self.looks: Counter[str] = Counter()
         self.posts = 0
         self.numbers = count(1)
-        self.clip = b"" if drop else clip()
+        self.clip = b"" if drop or hold else clip()
         self.origin = ""
         self.canned = {
             "predictions": reply(json.dumps(PREDICTION).encode()),
@@ -114,15 +119,16 @@ class World:
         if path.endswith("/tasks/batch"):
             return self._many(json.loads(body)["task_ids"]) if self.bulk else reply(b"{}", status="404 Not Found")
         self.posts += 1
-        if self.dropping:
-            self.dropping = False
+        if self.posts == self.hold:
+            self.full_at = time.monotonic()
+        if self.posts <= self.dropping:
             return None
         task = TASK | {
             "id": f"task-unified-1757165031-{next(self.numbers):08d}-done",
             "status": "pending",
             "progress": 0,
         }
-        task["task_info"] = {"can_cancel": False, "estimated_time": 2}
+        task["task_info"] = {"can_cancel": False, "estimated_time": 60 if self.hold else 2}
         others = {} if path == "/v1/videos/generations" else PREDICTION | QUEUED
         return reply(json.dumps(others | task).encode())
 
@@ -142,10 +148,17 @@ class World:
 
     def _ending(self, task_id: str) -> dict[str, object]:
         """Where many are looked at, tasks fail in the end: nothing is to be downloaded."""
-        if task_id.endswith("-done"):
+        if task_id.endswith("-done") and self._may_end(task_id):
             error = {"code": "service_error", "message": "no", "type": "task_error"}
             return TASK | {"id": task_id, "status": "failed", "progress": 0, "error": error}
         return TASK | {"id": task_id}
+
+    def _may_end(self, task_id: str) -> bool:
+        """Whether its turn in the minute of endings has come."""
+        if not self.hold:
+            return True
+        turn = int(task_id.split("-")[3]) / self.hold * ENDINGS
+        return self.posts >= self.hold and time.monotonic() >= self.full_at + REST + turn
 
     def _part(self, head: bytes) -> bytes:
         wanted = _RANGE.search(head)
@@ -195,13 +208,14 @@ async def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--tls", nargs=2, metavar=("CERTIFICATE", "KEY"))
     parser.add_argument("--bulk", action="store_true")
-    parser.add_argument("--drop", action="store_true")
+    parser.add_argument("--drop", type=int, default=0)
+    parser.add_argument("--hold", type=int, default=0)
     options = parser.parse_args()
     context = None
     if options.tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*options.tls)
-    world = World(bulk=options.bulk, drop=options.drop)
+    world = World(bulk=options.bulk, drop=options.drop, hold=options.hold)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Server(world), "127.0.0.1", 0, ssl=context, backlog=4096)
     port = server.sockets[0].getsockname()[1]
