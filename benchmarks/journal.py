@@ -25,9 +25,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import aiosqlite
 import attrs
@@ -45,6 +46,7 @@ WAITERS = 1000
 SECONDS = 3.0
 RATE = 1000
 OPEN = 500
+LOOKS = 5
 SLOW_SYNC = """
 #include <unistd.h>
 int fsync(int f) { usleep(1000); return 0; }
@@ -52,6 +54,7 @@ int fdatasync(int f) { usleep(1000); return 0; }
 """
 
 Figures = dict[str, object]
+T = TypeVar("T")
 
 
 def main() -> None:
@@ -319,10 +322,14 @@ def part(name: str, path: Path, edits: int) -> dict[str, float]:
 
 
 def status_command(path: Path) -> float:
-    """Seconds of the whole command, its start included."""
-    drop_from_cache(path)
+    """Seconds of the whole command, its start included; the median of a few times."""
     command = [sys.executable, "-m", "omniedit", "status", str(path)]
-    return timed(lambda: subprocess.run(command, check=True, stdout=subprocess.PIPE))
+
+    def once() -> float:
+        drop_from_cache(path)
+        return timed(lambda: subprocess.run(command, check=True, stdout=subprocess.PIPE))
+
+    return statistics.median(once() for _ in range(LOOKS))
 
 
 def drop_from_cache(path: Path) -> None:
@@ -373,20 +380,35 @@ def looks(options: argparse.Namespace) -> Figures:
 
 
 async def look(path: Path) -> Figures:
-    """Each with a reader that has just been made."""
-    reader = SqliteReader(path)
-    begun = time.perf_counter()
-    rows = [entry async for entry in reader.entries(open_only=True)]
-    open_rows = time.perf_counter() - begun
-    await reader.close()
-    assert len(rows) == OPEN
+    """Each with a reader that has just been made, and a file that nobody has read; the median of a few times."""
+    opened: list[float] = []
+    counted: list[float] = []
+    for _ in range(LOOKS):
+        rows, took = await cold(path, lambda reader: all_of(reader.entries(open_only=True)))
+        assert len(rows) == OPEN
+        opened.append(took)
+        counts, took = await cold(path, lambda reader: reader.counts())
+        counted.append(took)
+    return {
+        "open_rows_s": statistics.median(opened),
+        "counts_s": statistics.median(counted),
+        "statuses": dict(counts.statuses),
+    }
+
+
+async def cold(path: Path, ask: Callable[[SqliteReader], Awaitable[T]]) -> tuple[T, float]:
+    """What a reader says, and how long it took."""
     drop_from_cache(path)
     reader = SqliteReader(path)
     begun = time.perf_counter()
-    counts = await reader.counts()
-    counted = time.perf_counter() - begun
+    said = await ask(reader)
+    took = time.perf_counter() - begun
     await reader.close()
-    return {"open_rows_s": open_rows, "counts_s": counted, "statuses": dict(counts.statuses)}
+    return said, took
+
+
+async def all_of(entries: AsyncIterator[Entry]) -> list[Entry]:
+    return [entry async for entry in entries]
 
 
 def resume(options: argparse.Namespace) -> Figures:
