@@ -70,6 +70,12 @@ class Shape:
         """Whether something else than the rate is limited."""
         return isinstance(self.make(), TaskCap | RequestCap | Both)
 
+    @property
+    def busy(self) -> bool:
+        """Whether an hour of it is more than ten thousand requests: chance has little to say then."""
+        limit = self.make()
+        return isinstance(limit, RequestCap) or (not self.capped and self.capacity(3600) > 10_000)
+
     def capacity(self, seconds: float, scale: float = 1.0) -> float:
         """Requests an oracle gets through in so long a time, for limits on the rate."""
         limit = self.make()
