@@ -1,6 +1,6 @@
 """`python -m benchmarks.distributed [PART...]`: many hosts, measured; stores benchmarks/results/distributed.json.
 
-Parts: transitions, limits, recovery, waiting, chaos, namespaces (root only), peers. Each keeps the figures of the others.
+Parts: transitions, limits, recovery, waiting, chaos, namespaces (as root), peers; each keeps the figures of the others.
 `--peers PYTHON` names an interpreter that has Dask and Ray (and omniedit), for `peers`. Needs PostgreSQL.
 """
 

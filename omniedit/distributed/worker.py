@@ -31,6 +31,7 @@ from omniedit.distributed.limit import limited
 from omniedit.distributed.pgqueuer import Submitted, install, register, submit_batch, sweep
 from omniedit.errors import OmniEditError
 from omniedit.flow.record import OnUncertain
+from omniedit.flow.settings import read_folder
 from omniedit.journal.link import Link
 from omniedit.journal.postgres import PATIENCE, PostgresJournal
 from omniedit.journal.relations import lease_lost
@@ -90,7 +91,11 @@ class Worker:
         """Work until `stop` is set; then book what is being paid for and give everything back.
 
         Cancelling it does the same.
+
+        Raises:
+            ConfigurationError: the results are to go into a bucket that cannot be opened.
         """
+        read_folder(self.save_to)  # told now, and not once a shift
         while not stop.is_set():
             try:
                 await self._shift(stop)

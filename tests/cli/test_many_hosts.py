@@ -61,6 +61,9 @@ def test_what_is_queued_is_worked_on(
         (["enqueue", "a.mp4", "--dsn", "postgresql://127.0.0.1:1/x"], "--prompt"),
         (["enqueue", "a.mp4", "--prompt", "x"], "--dsn"),
         (["status"], "JOURNAL"),
+        (["worker", "-o", "s3:///edited", "--dsn", "postgresql://127.0.0.1:1/x"], "names no bucket"),
+        (["batch", "a.mp4", "--prompt", "x", "-o", "s3://bucket/edited"], "into a folder"),
+        (["batch", "a.mp4", "--prompt", "x", "-o", "out", "--journal", "postgresql://127.0.0.1:1/x"], "in a file"),
         (["worker", "-o", "out", "--dsn", "postgresql://127.0.0.1:1/x", "--key-file", "none"], "key file"),
     ],
 )
