@@ -67,6 +67,8 @@ def _show(journal: str, seen: Survey, holders: int | list[str] | None) -> None:
         click.echo(f"{group.count:>7,} {group.status} {group.code}: {group.mend}")
         for example in group.examples:
             click.echo(f"{'':8}{example}")
+    if seen.unsorted:
+        click.echo(f"{seen.unsorted:>7,} more were not looked at; `omniedit report` shows every one.")
     if seen.uncertain:
         click.echo(f"{seen.counts.get(Status.uncertain, 0):,} uncertain. {_UNCERTAIN} {_REPEAT[shared]}")
     for entry in seen.uncertain:
@@ -107,6 +109,7 @@ def _object_of(seen: Survey, holders: int | list[str] | None) -> dict[str, objec
         "credits_reserved": seen.credits_reserved,
         "credits_used": seen.credits_used,
         "failures": [attrs.asdict(group) for group in seen.failures],
+        "failures_not_looked_at": seen.unsorted,
         "uncertain": [_entry(entry) for entry in seen.uncertain],
         "near_deadlines": [_entry(entry) for entry in seen.near],
         "held_by": holders,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 import attrs
@@ -17,6 +17,7 @@ from omniedit.models import Entry, Status
 __all__ = ["Survey", "survey"]
 
 _NEAR = timedelta(hours=2)
+_LOOKED_AT = 5_000  # bad ends of one status: what is wrong with so many is known, and a look stays short
 _LISTED = 10  # uncertain edits and near deadlines that are named
 _BAD_ENDS = (Status.failed, Status.cancelled, Status.rejected, Status.expired)
 _WITH_LINK = (Status.completed, Status.downloading)
@@ -30,6 +31,9 @@ class Survey:
     credits_reserved: float
     credits_used: float
     failures: tuple[Group, ...]
+    """Of the first thousands of each bad end."""
+    unsorted: int
+    """Bad ends beyond those."""
     uncertain: tuple[Entry, ...]
     """The first ten."""
     near: tuple[Entry, ...]
@@ -45,12 +49,15 @@ async def survey(journal: str | os.PathLike[str]) -> Survey:
     reader = open_reader(journal)
     try:
         counts = await reader.counts()
+        failures = await _failures(reader)
+        bad = sum(counts.statuses.get(status, 0) for status in _BAD_ENDS)
         return Survey(
             counts.statuses,
             counts.credits_reserved,
             counts.credits_used,
-            failures=await _failures(reader),
-            uncertain=tuple(await _first(reader, Status.uncertain)),
+            failures=failures,
+            unsorted=max(bad - sum(group.count for group in failures), 0),
+            uncertain=tuple([entry async for entry in _first(reader, Status.uncertain, _LISTED)]),
             near=tuple(await _near(reader, datetime.now(UTC))),
         )
     finally:
@@ -59,18 +66,19 @@ async def survey(journal: str | os.PathLike[str]) -> Survey:
 
 async def _failures(reader: JournalReader) -> tuple[Group, ...]:
     groups, now = Groups(), datetime.now(UTC)
-    async for entry in reader.entries(statuses=_BAD_ENDS):
-        groups.add(standing(entry, now))
+    for status in _BAD_ENDS:
+        async for entry in _first(reader, status, _LOOKED_AT):
+            groups.add(standing(entry, now))
     return groups.ranked()
 
 
-async def _first(reader: JournalReader, status: Status) -> list[Entry]:
-    found: list[Entry] = []
+async def _first(reader: JournalReader, status: Status, most: int) -> AsyncIterator[Entry]:
+    left = most
     async for entry in reader.entries(statuses=[status]):
-        found.append(entry)
-        if len(found) == _LISTED:
-            break
-    return found
+        yield entry
+        left -= 1
+        if not left:
+            return
 
 
 async def _near(reader: JournalReader, now: datetime) -> list[Entry]:

@@ -7,6 +7,7 @@ import http.server
 import json
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from click.testing import CliRunner
 
 from omniedit.cli.app import cli
 from omniedit.cli.remedies import remedies
+from omniedit.journal.database import writable
+from omniedit.journal.tables import Writing
+from omniedit.models import Edit, Entry, Status
 from omniedit.testing import BackgroundSandbox, sample_clip
 
 
@@ -167,3 +171,19 @@ def test_the_receiver_takes_calls_for_a_journal(omniedit: Any, clips: Path) -> N
 async def _post(url: str) -> int:
     async with aiohttp.ClientSession() as session, session.post(url, json={"id": "task-unified-1-abcdefgh"}) as reply:
         return reply.status
+
+
+def test_status_stays_short_where_everything_failed(omniedit: Any, tmp_path: Path, sandbox: BackgroundSandbox) -> None:
+    """Of thousands of failures the first ones are sorted, and the others counted."""
+    failed: dict[str, Any] = {"error_type": "TaskFailed", "error_code": "service_error", "error_message": "No."}
+    with writable(tmp_path / "edits.db", sandbox.base_url) as connection:
+        connection.execute("BEGIN")
+        at = datetime.now(UTC)
+        edits = (Edit("https://example.com/a.mp4", f"wish {number}") for number in range(5_020))
+        Writing(connection).admit([Entry(edit, f"out/{edit.key}", Status.failed, at, **failed) for edit in edits])
+        connection.execute("COMMIT")
+    done = omniedit("status", "edits.db")
+    assert "5,020 edits: 5,020 failed." in done.out
+    assert "5,000 failed service_error" in done.out
+    assert "20 more were not looked at" in done.out
+    assert omniedit("status", "edits.db", "--json").objects[0]["failures_not_looked_at"] == 20
