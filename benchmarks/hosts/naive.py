@@ -7,7 +7,7 @@ from pathlib import Path
 
 import aiohttp
 
-__all__ = ["edit", "edit_blocking"]
+__all__ = ["KEY", "body", "edit", "edit_blocking"]
 
 KEY = {"Authorization": "Bearer sk-sandbox"}
 
