@@ -3,15 +3,15 @@
 Rules of this room:
 
 - Look when the task is likely to be done. A belief holds the logarithm of duration / estimate as one Gaussian per
-  model: it starts as eight imagined tasks and learns from every task that ends. The first look comes at its 2 %
-  quantile: ninety-eight tasks in a hundred are still unfinished then, so an earlier look would tell nothing.
+  model: it starts as eight imagined tasks and learns from every task that ends. The first look comes at its 2.5 %
+  quantile: thirty-nine tasks in forty are still unfinished then, so an earlier look would tell nothing.
 - A progress reading sharpens it: duration x progress / elapsed is a Gaussian of its own for each fifth of the way,
-  and the two are weighed by their variances. The next look comes at the new 2 % quantile, but no sooner than one
+  and the two are weighed by their variances. The next look comes at the new 2.5 % quantile, but no sooner than one
   step and no later than a minute after the last (the first no later than ten minutes after the submit). Past the
   quantile it is one look every step: the lag of a finished task is bounded by the step, whatever the estimates were
   worth. A task that is thought to be short is looked at in steps of a sixth of its length.
 - Where callbacks are expected, looks are a safety net. The share of callbacks that really came moves the first look
-  from the 2 % to the 98 % quantile and stretches the step by 1 / sqrt(1 - share), as the best density of inspections
+  from the 2.5 % to the 97.5 % quantile and stretches the step by 1 / sqrt(1 - share), as the best density of looks
   follows the square root of the hazard (Keller, Optimum checking schedules, Management Science 20, 1974).
 - Nothing is watched for ever: `Patience` bounds a task as a whole, and an undocumented status on its own.
 - One bulk read replaces many single ones when enough tasks are due at about the same time, until the service says
@@ -31,7 +31,7 @@ from omniedit.core.duequeue import DueQueue, Place
 
 __all__ = ["Belief", "BulkPolicy", "DueQueue", "Look", "Patience", "Place", "Reading", "keep_reading"]
 
-_QUANTILE = 2.05  # standard deviations: the 2 % (and 98 %) quantile of a Gaussian
+_QUANTILE = 1.96  # standard deviations: the 2.5 % (and 97.5 %) quantile of a Gaussian
 _SOONEST = 1.0  # s after the submit: nothing is ever done earlier
 _LOOKS_PER_LENGTH = 6.0  # a task that is thought to take less than half a minute is looked at in shorter steps
 _SHORTEST_STEP = 0.25  # s
