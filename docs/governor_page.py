@@ -123,8 +123,8 @@ RESULTS_HEAD = """
 ## Figures
 
 From a simulation in virtual time that drives the real `omniedit.core` (`python -m benchmarks.simulate`): means over 30
-seeds, over 10 for limits of more than 10,000 requests an hour, where chance has little to say. In the names, *tb* is a
-token bucket, *fw* a fixed window and *sl* a sliding window of a minute, *counter* a weighed window; *RA* says that
+seeds, over 5 to 10 for limits of more than 10,000 requests an hour, where chance has little to say. In the names, *tb*
+is a token bucket, *fw* a fixed window and *sl* a sliding window of a minute, *counter* a weighed window; *RA* says that
 refusals carry `Retry-After` (*short*: always one second; *long*: three times too long), *headers* that replies carry
 `RateLimit` fields. Bars, and what misses them, are on the [performance page](performance.md).
 """
@@ -138,9 +138,10 @@ find; it makes no sense for a cap.
 POLLING = """
 ## When to look
 
-A task is looked at when it is likely to be done: at the 2.5 % quantile of a belief about durations that learns from every
-task, sharpened by each progress reading, and from then on every five seconds (`omniedit.core.polling`). Lag is the time
-from the end of a task to the look that sees it. Fifty tasks in flight, from cold, 2,000 tasks a run, 30 seeds.
+A task is looked at when it is likely to be done: at the 2.5 % quantile of a belief about durations that learns from
+every task, sharpened by each progress reading, and from then on every five seconds (`omniedit.core.polling`). Lag is
+the time from the end of a task to the look that sees it. Fifty tasks in flight, from cold, 2,000 tasks a run; 30 seeds
+for the service that the rules were made for, fewer for the others.
 """
 
 
