@@ -55,6 +55,7 @@ def test_too_little_between_openings_proves_nothing(acceptances: int, ends: int)
 def test_a_cap_on_requests_needs_the_same_level_and_more_proof() -> None:
     """Requests are counted exactly, and there are many of them."""
     exact, blurred = Ceiling(REQUESTS), Ceiling(REQUESTS)
+    found: tuple[int | None, int | None] = (None, None)
     for number in range(4):
         fill(exact, 5, 30, noise=2)
         fill(blurred, 5, 30, noise=2)

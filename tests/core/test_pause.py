@@ -77,16 +77,17 @@ def test_a_retry_after_that_was_too_short_is_followed_by_the_ladder() -> None:
 
 def test_one_request_at_a_time_asks_whether_the_limit_has_opened() -> None:
     """Until it is answered all others wait."""
-    pause = Pause()
-    pause.left(0.0, capped=False)
-    assert not pause.asking
-    refuse(pause, 0.0, 0.1)
-    pause.left(2.0, capped=False)
-    assert pause.asking
-    pause.returned(1.0)
-    assert pause.asking
-    pause.returned(2.0)
-    assert not pause.asking
+    pause, asking = Pause(), list[bool]()
+    for happens in (
+        lambda: pause.left(0.0, capped=False),
+        lambda: refuse(pause, 0.0, 0.1),
+        lambda: pause.left(2.0, capped=False),
+        lambda: pause.returned(1.0),
+        lambda: pause.returned(2.0),
+    ):
+        happens()
+        asking.append(pause.asking)
+    assert asking == [False, False, True, True, False]
 
 
 def test_a_known_cap_is_not_asked_and_pauses_nobody_at_first() -> None:
@@ -125,10 +126,11 @@ def blocks(pause: Pause, ends: list[float], length: float = 3.0) -> None:
 def test_blocks_that_end_at_one_instant_of_the_minute_are_waited_for() -> None:
     """Three that agree are believed when the end is near, and searched for by halving."""
     pause = Pause()
-    blocks(pause, [60.0, 120.0])
-    assert not pause.by_minute
-    blocks(pause, [180.0])
-    assert pause.by_minute
+    believed = []
+    for end in (60.0, 120.0, 180.0):
+        blocks(pause, [end])
+        believed.append(pause.by_minute)
+    assert believed == [False, False, True]
     refuse(pause, 230.0, 230.0)
     assert pause.until == pytest.approx(238.55)
     refuse(pause, 238.55, 238.6)

@@ -24,9 +24,12 @@ def test_nothing_is_known_before_a_reply() -> None:
 def test_an_end_that_stands_still_for_three_seconds_is_believed() -> None:
     """Resets are rounded, so a second more or less is the same end."""
     quota = Quota()
-    read_window(quota, end=60.0, remaining=50, times=[0.0, 1.0, 2.9])
-    assert not quota.stands
-    quota.read(40, 57.8, 3.2)
+    stood = []
+    for now in (0.0, 1.0, 2.9, 3.2):
+        quota.read(40, 60.0 - now, now)
+        stood.append(quota.stands)
+    assert stood == [False, False, False, True]
+    quota.read(40, 57.0, 4.2)
     assert quota.stands
     assert (quota.end, quota.remaining) == (60.0, 40)
 
