@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from omniedit.api import wire
 from omniedit.api.client import Door
@@ -24,8 +25,10 @@ from omniedit.errors import (
     UnexpectedReply,
 )
 from omniedit.flow.asking import ask
-from omniedit.media.download import Downloader
 from omniedit.models import DEFAULT_MODEL, Edit, Entry, Intent, Reply, Status, Task
+
+if TYPE_CHECKING:
+    from omniedit.media.download import Downloader
 
 __all__ = ["Calls"]
 
@@ -36,7 +39,9 @@ _LONGEST_PAUSE = 60.0  # seconds
 class Calls:
     """The service's calls, through the gate, without memory."""
 
-    def __init__(self, door: Door, gate: Gate, downloader: Downloader, clock: Clock, patience: Patience) -> None:
+    def __init__(
+        self, door: Door, gate: Gate, downloader: Callable[[], Downloader], clock: Clock, patience: Patience
+    ) -> None:
         self._door = door
         self._gate = gate
         self._downloader = downloader
@@ -114,15 +119,15 @@ class Calls:
         Raises:
             LinkExpired, DownloadFailed: it could not be saved.
         """
-        began = self._clock.monotonic()
+        began, downloader = self._clock.monotonic(), self._downloader()
         if not task.results:
             task = await self._with_result(task)
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            done = await self._downloader.download(task.results[0], target, task_id=task.id, overwrite=overwrite)
+            done = await downloader.download(task.results[0], target, task_id=task.id, overwrite=overwrite)
         except LinkExpired:
             task = await self._with_result(task)
-            done = await self._downloader.download(task.results[0], target, task_id=task.id, overwrite=overwrite)
+            done = await downloader.download(task.results[0], target, task_id=task.id, overwrite=overwrite)
         elapsed = self._clock.monotonic() - began
         return Saved(_unknown_edit(task), done.path, task.id, done.sha256, done.size, task.credits, elapsed)
 

@@ -1,4 +1,4 @@
-"""The client: one key's way to the service, and everything that shares it."""
+"""The client: one key's way to the service, and everything that shares it; the engine is loaded with the first edit."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from omniedit.core.polling import Patience
 from omniedit.core.preflight import refuse_edit
 from omniedit.errors import ConfigurationError
 from omniedit.flow.asking import ask
-from omniedit.flow.batch import Batch, BatchSettings
 from omniedit.flow.calls import Calls
-from omniedit.flow.edit import EditRun
-from omniedit.flow.engine import Engine, EngineSettings, EngineStatistics
+from omniedit.flow.intent import new_nonce
 from omniedit.flow.journals import Journals
+from omniedit.flow.movers import Movers
 from omniedit.flow.record import OnTransfer
 from omniedit.flow.settings import (
+    EngineSettings,
     check_limits,
     find_base_url,
     find_files_url,
@@ -36,16 +36,16 @@ from omniedit.flow.settings import (
     read_placing,
 )
 from omniedit.flow.sources import Host, ServiceFiles, Sources
-from omniedit.flow.submitting import new_nonce
 from omniedit.flow.uploading import Uploader
 from omniedit.journal.opening import open_journal
-from omniedit.media.download import Downloader
-from omniedit.media.storage import Storage
 from omniedit.models import DEFAULT_MODEL, Edit, Intent, MediaFacts, Task
 
 if TYPE_CHECKING:
     import ssl
 
+    from omniedit.flow.batch import Batch
+    from omniedit.flow.edit import EditRun
+    from omniedit.flow.engine import Engine, EngineStatistics
     from omniedit.journal.base import Journal
 
 __all__ = ["Client"]
@@ -133,10 +133,7 @@ class Client:
         base_of_calls = callback_base and callback_base.rstrip("/")
         self._how = EngineSettings(self._patience, grace, max_downloads, base_of_calls, settle_by_listing)
         self._clock = clock or SystemClock()
-        self._downloader = Downloader(
-            allow_private=self._door.local, limit_rate=limit_rate, tls=ssl_context, clock=self._clock
-        )
-        self._storage = Storage(self._downloader)
+        self._movers = Movers(self._clock, local=self._door.local, limit_rate=limit_rate, tls=ssl_context)
         self._sources = Sources(
             host or ServiceFiles(Uploader(self._door, self._entered, self._clock).upload),
             preflight=preflight,
@@ -197,6 +194,8 @@ class Client:
             TaskFailed, TaskCancelled, TaskOverdue, LinkExpired, DownloadFailed: with the task's id.
             JournalError: nothing can be remembered.
         """
+        from omniedit.flow.edit import EditRun
+
         wish = (
             source
             if isinstance(source, Edit)
@@ -245,6 +244,8 @@ class Client:
             InvalidEdit: the name template is wrong.
             ConfigurationError: the bucket cannot be opened.
         """
+        from omniedit.flow.batch import Batch, BatchSettings
+
         check_template(name)
         settings = BatchSettings(
             read_folder(save_to, name),
@@ -348,8 +349,7 @@ class Client:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        await self._downloader.close()
-        await self._storage.close()
+        await self._movers.close()
         await self._sources.close()
         await self._door.close()
         await self._journals.close()
@@ -363,9 +363,12 @@ class Client:
 
     async def engine(self) -> Engine:
         """The engine behind all edits of this client."""
+        from omniedit.flow.engine import Engine
+
         gate = self._entered()
         if self._engine is None:
-            self._engine = Engine(self._door, gate, self._sources, self._storage, self._clock, settings=self._how)
+            storage = self._movers.storage()
+            self._engine = Engine(self._door, gate, self._sources, storage, self._clock, settings=self._how)
         return self._engine
 
     async def opened(self, journal: Journal) -> Journal:
@@ -394,4 +397,4 @@ class Client:
         return self._gate
 
     def _calls(self) -> Calls:
-        return Calls(self._door, self._entered(), self._downloader, self._clock, self._patience)
+        return Calls(self._door, self._entered(), self._movers.downloader, self._clock, self._patience)

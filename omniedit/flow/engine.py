@@ -20,10 +20,11 @@ from omniedit.api.client import Door
 from omniedit.api.gate import Gate, GateStatistics
 from omniedit.clock import Clock
 from omniedit.core.lifecycle import Step
-from omniedit.core.polling import Belief, Patience
+from omniedit.core.polling import Belief
 from omniedit.errors import ClientClosed, OmniEditError
 from omniedit.flow.fetching import Fetcher
 from omniedit.flow.record import Record
+from omniedit.flow.settings import EngineSettings
 from omniedit.flow.settling import Listing, Settler
 from omniedit.flow.submitting import Resolver, Submitter
 from omniedit.flow.telemetry import Telemetry
@@ -33,7 +34,7 @@ from omniedit.journal.base import Journal
 from omniedit.media.storage import Storage
 from omniedit.models import Entry, Status, Task
 
-__all__ = ["Engine", "EngineSettings", "EngineStatistics", "closed"]
+__all__ = ["Engine", "EngineStatistics", "closed"]
 
 
 @attrs.frozen
@@ -58,22 +59,6 @@ class EngineStatistics:
     bytes: int
     """Bytes saved, so far."""
     gate: GateStatistics
-
-
-@attrs.frozen
-class EngineSettings:
-    """How an engine works."""
-
-    patience: Patience
-    """Bounds on one task."""
-    grace: float
-    """Seconds that a cancelled paid request is waited for."""
-    downloads: int
-    """Downloads at once."""
-    callback_base: str | None = None
-    """Address below which the service calls; None without callbacks."""
-    settle_by_listing: bool = False
-    """Look for lost requests in the service's listing."""
 
 
 class Engine:

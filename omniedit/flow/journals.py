@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 
 from omniedit.journal.base import Journal
-from omniedit.journal.sqlite import SqliteJournal
 
 __all__ = ["Journals"]
 
@@ -48,12 +47,17 @@ class Journals:
 
     async def _open(self, journal: Journal) -> Journal:
         await journal.open(self._origin)
-        if self._hint is not None and isinstance(journal, SqliteJournal):
-            from omniedit.flow.receiver import Spool, spool_beside  # brings a web server, which most clients never need
-
-            following = Spool(spool_beside(journal.path)).follow(self._hint)
-            self._following.append(asyncio.get_running_loop().create_task(following))
+        if self._hint is not None:
+            self._follow(journal, self._hint)
         return journal
+
+    def _follow(self, journal: Journal, hint: Callable[[str], bool]) -> None:
+        from omniedit.flow.receiver import Spool, spool_beside  # brings a web server, which most clients never need
+        from omniedit.journal.sqlite import SqliteJournal
+
+        if isinstance(journal, SqliteJournal):
+            following = Spool(spool_beside(journal.path)).follow(hint)
+            self._following.append(asyncio.get_running_loop().create_task(following))
 
 
 def _failed(opening: asyncio.Task[Journal]) -> bool:

@@ -6,15 +6,18 @@ import math
 import os
 from pathlib import Path
 
+import attrs
+
 from omniedit.api import wire
 from omniedit.core.naming import DEFAULT_TEMPLATE
 from omniedit.core.places import bucket_and_key, is_object
+from omniedit.core.polling import Patience
 from omniedit.errors import ConfigurationError
-from omniedit.flow.admission import Placing
+from omniedit.flow.placing import Placing
 from omniedit.flow.record import OnUncertain
-from omniedit.media.bucket import Bucket
 
 __all__ = [
+    "EngineSettings",
     "check_limits",
     "find_base_url",
     "find_files_url",
@@ -27,6 +30,22 @@ __all__ = [
 _KEY_VARIABLE = "EVOLINK_API_KEY"
 _BASE_VARIABLE = "EVOLINK_BASE_URL"
 _FILES_VARIABLE = "EVOLINK_FILES_BASE_URL"
+
+
+@attrs.frozen
+class EngineSettings:
+    """How an engine works."""
+
+    patience: Patience
+    """Bounds on one task."""
+    grace: float
+    """Seconds that a cancelled paid request is waited for."""
+    downloads: int
+    """Downloads at once."""
+    callback_base: str | None = None
+    """Address below which the service calls; None without callbacks."""
+    settle_by_listing: bool = False
+    """Look for lost requests in the service's listing."""
 
 
 def find_key(api_key: str | None) -> str:
@@ -90,6 +109,8 @@ def read_folder(save_to: str | os.PathLike[str], template: str = DEFAULT_TEMPLAT
     """
     text = os.fspath(save_to)
     if is_object(text):
+        from omniedit.media.bucket import Bucket
+
         Bucket(bucket_and_key(text)[0])
     return Placing(text, template)
 

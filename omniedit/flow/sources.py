@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import attrs
 
@@ -20,11 +20,12 @@ from omniedit.clock import Clock, SystemClock
 from omniedit.core.preflight import is_url, refuse_clip
 from omniedit.errors import HostingFailed, PreflightFailed
 from omniedit.flow.hosts import Host, OnUpload, ServiceFiles
+from omniedit.flow.intent import Clip
 from omniedit.flow.sharing import Shared
-from omniedit.flow.submitting import Clip
-from omniedit.media.probe import probe_file, probe_url
-from omniedit.media.web import MediaWeb
 from omniedit.models import Edit, Hosted, MediaFacts
+
+if TYPE_CHECKING:
+    from omniedit.media.web import MediaWeb
 
 __all__ = ["Host", "ServiceFiles", "Sources", "UploadMemory"]
 
@@ -75,7 +76,8 @@ class Sources:
     ) -> None:
         self.host = host
         self._preflight = preflight
-        self._web = MediaWeb(allow_private=local_service, stall_timeout=15.0)
+        self._allow_private = local_service
+        self._web: MediaWeb | None = None
         self._clock = clock or SystemClock()
         self._uploads, self._probes = asyncio.Semaphore(uploads), asyncio.Semaphore(probes)
         self._known_urls: _Recent[str, MediaFacts] = _Recent(_REMEMBERED)
@@ -86,7 +88,8 @@ class Sources:
 
     async def close(self) -> None:
         """Close all connections; a second call does nothing."""
-        await self._web.close()
+        if self._web is not None:
+            await self._web.close()
 
     async def resolve(
         self, edit: Edit, memory: UploadMemory | None = None, *, on_upload: OnUpload | None = None
@@ -119,10 +122,15 @@ class Sources:
             if facts is None:
                 facts = await self._looks.get(source, lambda: self._look(source))
         else:
-            async with self._probes:
-                facts = await probe_file(Path(source))
+            facts = await self._look_at_file(Path(source))
         refuse_clip(facts, source.partition("?")[0] if is_url(source) else source)
         return facts
+
+    async def _look_at_file(self, path: Path) -> MediaFacts:
+        from omniedit.media.probe import probe_file  # with all that reads clips: whoever checks none never loads it
+
+        async with self._probes:
+            return await probe_file(path)
 
     async def _look(self, url: str) -> MediaFacts:
         async with self._probes:
@@ -132,6 +140,10 @@ class Sources:
 
     async def _probe(self, url: str) -> MediaFacts:
         """Look at a URL; what may pass is tried once more."""
+        from omniedit.media.probe import probe_url
+        from omniedit.media.web import MediaWeb
+
+        self._web = self._web or MediaWeb(allow_private=self._allow_private, stall_timeout=15.0)
         for _ in range(_TRIES - 1):
             try:
                 return await probe_url(self._web, url)

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
-
-import attrs
 
 from omniedit.api import wire
 from omniedit.api.client import Departure, Door
@@ -35,23 +32,15 @@ from omniedit.errors import (
 from omniedit.flow.alarm import Alarm
 from omniedit.flow.booking import STOPPING, Bookkeeper
 from omniedit.flow.crew import Crew
+from omniedit.flow.intent import Clip, intent_of, new_nonce
 from omniedit.flow.record import Record, commit, defect
 from omniedit.journal.base import Journal
-from omniedit.models import Edit, Entry, Intent, Reply, Status, Task
+from omniedit.models import Edit, Reply, Status, Task
 
 __all__ = ["Clip", "Resolver", "Submitter"]
 
 _log = logging.getLogger("omniedit.submit")
 _WORKERS = 24
-
-
-@attrs.frozen
-class Clip:
-    """A source that the service can fetch."""
-
-    url: str
-    seconds: float | None = None
-    """Length, when it is known."""
 
 
 class Resolver(Protocol):
@@ -367,17 +356,7 @@ class Submitter:
             await asyncio.wait(late)
 
 
-def new_nonce() -> str:
-    """An `Idempotency-Key`: 32 unguessable characters of `[A-Za-z0-9_-]`, so that it can stand in a callback's path."""
-    return secrets.token_urlsafe(24)
-
-
 def _silence(reason: str, departure: Departure) -> TransportFailed:
     failure = TransportFailed(reason)
     failure.sent = departure.left
     return failure
-
-
-def intent_of(entry: Entry) -> Intent:
-    """The paid request that an entry stands for; the same entry makes the same bytes."""
-    return Intent(entry.edit, entry.video_url or entry.edit.source, entry.nonce or "", entry.callback_url)

@@ -8,7 +8,6 @@ from pathlib import Path
 from omniedit.errors import ConfigurationError
 from omniedit.journal.base import Journal, JournalReader
 from omniedit.journal.memory import MemoryJournal
-from omniedit.journal.sqlite import SqliteJournal, SqliteReader
 
 __all__ = ["is_dsn", "open_journal", "open_reader"]
 
@@ -38,6 +37,8 @@ def open_journal(journal: str | os.PathLike[str] | Journal | None) -> Journal:
                 mend="give a path, or postgresql://...",
             )
         case str() | os.PathLike():
+            from omniedit.journal.sqlite import SqliteJournal
+
             return SqliteJournal(journal)
         case _:
             return journal
@@ -53,6 +54,8 @@ def open_reader(journal: str | os.PathLike[str]) -> JournalReader:
         from omniedit.journal.postgres import PostgresReader
 
         return PostgresReader(str(journal), patience=_READERS_PATIENCE)
+    from omniedit.journal.sqlite import SqliteReader
+
     return SqliteReader(Path(journal))
 
 

@@ -1,0 +1,30 @@
+"""What makes up a paid request before it leaves: the clip, the key under which it can be recognised, the intent."""
+
+from __future__ import annotations
+
+import secrets
+
+import attrs
+
+from omniedit.models import Entry, Intent
+
+__all__ = ["Clip", "intent_of", "new_nonce"]
+
+
+@attrs.frozen
+class Clip:
+    """A source that the service can fetch."""
+
+    url: str
+    seconds: float | None = None
+    """Length, when it is known."""
+
+
+def new_nonce() -> str:
+    """An `Idempotency-Key`: 32 unguessable characters of `[A-Za-z0-9_-]`, so that it can stand in a callback's path."""
+    return secrets.token_urlsafe(24)
+
+
+def intent_of(entry: Entry) -> Intent:
+    """The paid request that an entry stands for; the same entry makes the same bytes."""
+    return Intent(entry.edit, entry.video_url or entry.edit.source, entry.nonce or "", entry.callback_url)
