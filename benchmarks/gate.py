@@ -27,13 +27,13 @@ LOOKS = 20_000
 
 
 class EverLater:
-    """A clock on which a second passes whenever it is read, so that no pacer ever holds anybody back."""
+    """A clock that moves whenever it is read: fast enough that a pacer at two requests a second holds nobody back."""
 
     def __init__(self) -> None:
         self.now = 0.0
 
     def monotonic(self) -> float:
-        self.now += 1.0
+        self.now += 0.3
         return self.now
 
     def utcnow(self) -> datetime:

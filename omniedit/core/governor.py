@@ -117,7 +117,7 @@ class Governor:
 
     def when(self, now: float) -> Decision:
         """Whether a request may leave now."""
-        now = self._at(now)
+        self._now = now = max(self._now, now)
         if self._full():
             return _UNTIL_NEWS
         opens, until = self._facts.pacer.opens, self._pause.until
@@ -136,7 +136,8 @@ class Governor:
 
     def send(self, now: float) -> Sent:
         """A request leaves. Whoever sends one without having been told to go breaks the rules, not the governor."""
-        now, facts = self._at(now), self._facts
+        self._now = now = max(self._now, now)
+        facts = self._facts
         facts.pacer.take(now)
         sent = Sent(now, facts.requests, facts.tasks, self._held)
         self._held = False
@@ -155,7 +156,8 @@ class Governor:
 
     def accepted(self, sent: Sent, now: float, hint: Hint = NO_HINT, *, task: bool = False) -> None:
         """The service took a request; `task` says that an unfinished task came of it."""
-        now, facts = self._at(now), self._facts
+        self._now = now = max(self._now, now)
+        facts = self._facts
         self._returned(sent)
         facts.tasks += task
         facts.accepted += 1
@@ -165,7 +167,8 @@ class Governor:
         requests.accepted(sent.requests)
         reopened = self._pause.accepted(sent.at)
         self._regime = self._regime.accepted(sent, now, reopened=reopened)
-        self._heed(hint, now)
+        if hint is not NO_HINT:
+            self._heed(hint, now)
 
     def refused(self, sent: Sent, now: float, hint: Hint = NO_HINT, jitter: float = 0.5) -> None:
         """The service refused a request for its limits."""
@@ -237,7 +240,7 @@ class Governor:
 
     def _heed(self, hint: Hint, now: float) -> None:
         """Send no more than is stated to be left, and spread it over a window that stands still."""
-        if hint is NO_HINT or hint.remaining is None or hint.reset is None:
+        if hint.remaining is None or hint.reset is None:
             return
         facts, reset = self._facts, min(hint.reset, self._retry_after_cap)
         self._quota.read(hint.remaining, reset, now)
