@@ -1,7 +1,7 @@
 """`python -m benchmarks.weather [--kills 200] [--rows 1000000] [--seed 1]`: a batch killed at random, a long one.
 
-Every process of it is killed between its start and half a second after it has taken hold of the journal, in bad weather
-all along: lost answers, refusals, cut downloads. Then it goes on to its end twice: holding what is uncertain, and
+Every process of it is killed between its first instruction and some accepted edits, in bad weather all along: lost
+answers, refusals, cut downloads. Then it goes on to its end twice: holding what is uncertain, and
 repeating that with the same keys. In the end the service must have accepted every edit once, and every result must lie
 on the disk, whole, as the journal says.
 
@@ -39,7 +39,10 @@ SCALE = 20.0  # seconds of the world in one real second, as in the process
 EDITS_A_KILL = 12  # more than one process can submit before it is killed
 NEW = 100
 """Edits of the long batch that were never begun."""
-LIFE = 0.6  # seconds, at most, with the journal in hand
+EARLY, LATE = 0.15, 0.5
+"""Share of the processes that die within `LIFE` of their first instruction; with those within `LIFE` of holding the
+journal. The others die when the service has accepted up to `MOST` more edits."""
+LIFE, MOST = 0.6, 5  # seconds; edits
 FAULTS = [
     {"fault": "lost_reply", "probability": 0.02},
     {"fault": "status", "status": 500, "accept": True, "probability": 0.02},
@@ -74,13 +77,21 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    figures = [
+        *(killed_at_random(options.kills, options.seed) if options.kills else ()),
+        *(killed_halfway(options.rows) if options.rows else ()),
+    ]
+    from benchmarks.__main__ import store
+
+    store("weather", figures)
+
+
+def killed_at_random(kills: int, seed: int) -> list[Figure]:
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        toll = storm(Path(folder), options.kills, options.seed)
-    took = time.perf_counter() - began
-    short, long = resumed_anew(options.rows // 100), resumed_anew(options.rows)
+        toll = storm(Path(folder), kills, seed)
     name = f"{toll.kills} kills at random moments over one batch:"
-    figures = [
+    return [
         Figure(f"{name} edits", toll.edits, "edits"),
         Figure(f"{name} tasks accepted by the service", toll.accepted, "tasks", bar=toll.edits, at_least=True),
         Figure(f"{name} edits accepted twice", toll.accepted_twice, "edits", bar=0),
@@ -91,15 +102,19 @@ def main() -> None:
         Figure(f"{name} held as uncertain, then settled by a repeat with the same key", toll.uncertain, "edits"),
         Figure(f"{name} paid requests, repeats included", toll.requests, "requests"),
         *(Figure(f"{name} edits caught while {word}", count, "edits") for word, count in sorted(toll.struck.items())),
-        Figure(f"{name} time", took, "s"),
-        Figure(f"{name_of(long)} lost, or ordered twice", long.wrong, "edits", bar=0),
-        Figure(f"{name_of(long)} rows a second in the second process", long.rate, "rows/s"),
-        Figure(f"{name_of(long)} memory", long.peak_mb, "MB"),
-        Figure(f"{name_of(long)} memory beside that of {short.rows:,} rows", long.peak_mb / short.peak_mb, bar=1.2),
+        Figure(f"{name} time", time.perf_counter() - began, "s"),
     ]
-    from benchmarks.__main__ import store
 
-    store("weather", figures)
+
+def killed_halfway(rows: int) -> list[Figure]:
+    short, long = resumed_anew(rows // 100), resumed_anew(rows)
+    name = f"{rows:,} rows, killed halfway and resumed:"
+    return [
+        Figure(f"{name} lost, or ordered twice", long.wrong, "edits", bar=0),
+        Figure(f"{name} rows a second in the second process", long.rate, "rows/s"),
+        Figure(f"{name} memory", long.peak_mb, "MB"),
+        Figure(f"{name} memory beside that of {short.rows:,} rows", long.peak_mb / short.peak_mb, bar=1.2),
+    ]
 
 
 def storm(folder: Path, kills: int, seed: int) -> Toll:
@@ -112,7 +127,7 @@ def storm(folder: Path, kills: int, seed: int) -> Toll:
     with BackgroundSandbox(Settings(time_scale=SCALE, editing="canned"), faults=faults) as sandbox:
         options: dict[str, object] = {"base_url": sandbox.base_url, "folder": str(folder), "edits": edits}
         for _ in range(kills):
-            killed(options, chance)
+            killed(options, sandbox, chance)
             half += len(halves(folder))
             struck.update(asyncio.run(statuses(folder / "edits.db")))
         sandbox.faults.clear()
@@ -142,10 +157,6 @@ class Resumed:
     wrong: int
     rate: float
     peak_mb: float
-
-
-def name_of(batch: Resumed) -> str:
-    return f"{batch.rows:,} rows, killed halfway and resumed:"
 
 
 def resumed_anew(rows: int) -> Resumed:
@@ -193,14 +204,22 @@ def ended(folder: Path, number: int) -> Entry:
     return Entry(edit, str(folder / "out" / edit.key), Status.failed, datetime.now(UTC), task_id=task_id, **told)
 
 
-def killed(options: dict[str, object], chance: random.Random) -> None:
+def killed(options: dict[str, object], sandbox: BackgroundSandbox, chance: random.Random) -> None:
     """One process of the batch, from its start to its violent end."""
     process = start(options | {"max_rate": 1.0})
+    accepted = len(sandbox.accepted)
+    dice = chance.random()
     try:
-        if chance.random() < 0.85:  # the others die somewhere between their first instruction and the journal
+        if dice > EARLY:
             assert process.stdout is not None
             assert process.stdout.readline() == b"open\n"
-        time.sleep(chance.random() * LIFE)
+        if dice > LATE:
+            wanted = accepted + chance.randint(1, MOST)
+            while len(sandbox.accepted) < wanted and process.poll() is None:
+                time.sleep(0.002)
+            time.sleep(chance.random() * 0.1)
+        else:
+            time.sleep(chance.random() * LIFE)
         assert process.poll() is None, "it ended before it was killed"
     finally:
         process.kill()
