@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*")
     parser.add_argument("--edits", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--period", type=float, default=1.0, help="seconds between two kills of `chaos`")
     parser.add_argument("--peers")
     options = parser.parse_args()
     parts: dict[str, Callable[[], list[Figure]]] = {
@@ -33,7 +34,7 @@ def main() -> None:
         "limits": limits.measure,
         "recovery": lambda: recovery.measure(options.rounds),
         "waiting": waiting.measure,
-        "chaos": lambda: chaos.measure(options.edits, options.rounds),
+        "chaos": lambda: chaos.measure(options.edits, options.rounds, options.period),
         "namespaces": namespaces.measure,
         "peers": lambda: chaos.measure_peers(options.edits // 3, options.peers),
     }
