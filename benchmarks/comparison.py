@@ -41,7 +41,9 @@ CLIENTS = [
         "in the journal, synced before the answer is used; what the POST might have bought is there before it leaves",
         "streamed, resumed, verified, synced, renamed",
     ),
-    Client("openai", "openai", "every 1 s or as the service says; no bound", "with the caller", "streamed to a file"),
+    Client(
+        "openai", "openai", "every 1 s or as the service says; no bound", "with the caller", "a body to write to a file"
+    ),
     Client("runwayml", "runwayml", "every 6 s ± 1.5 s; 10 minutes by default", "with the caller", "a link"),
     Client("replicate", "replicate", "every 0.5 s; no bound", "with the caller", "a file object to read from"),
     Client("fal-client", "fal", "every 0.1 s; a bound when asked for", "with the caller", "a link"),

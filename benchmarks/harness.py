@@ -23,7 +23,7 @@ from pathlib import Path
 
 import attrs
 
-__all__ = ["Figure", "HurriedClock", "Worker", "compare", "cpu", "machine", "ratio", "serving"]
+__all__ = ["Figure", "HurriedClock", "Worker", "compare", "cpu", "machine", "ratio", "serving", "take_turns"]
 
 ROOT = Path(__file__).parents[1]
 PEERS = ROOT / ".nox" / "peers" / "bin" / "python"
@@ -116,18 +116,23 @@ def serving(*args: str) -> Iterator[str]:
         server.close()
 
 
-def compare(commands: dict[str, list[str]], rounds: int, key: str = "cpu") -> dict[str, list[float]]:
-    """Start all contestants, let them take turns, and give what each turn cost."""
+def compare(commands: dict[str, list[str]], rounds: int) -> dict[str, list[float]]:
+    """Start all contestants, let them take turns, and give the CPU that each turn cost."""
+    return {name: [turn["cpu"] for turn in found] for name, found in take_turns(commands, rounds).items()}
+
+
+def take_turns(commands: dict[str, list[str]], rounds: int) -> dict[str, list[dict[str, float]]]:
+    """Start all contestants, let them take turns, and give what each has told of each turn."""
     with ExitStack() as stack:
         workers: dict[str, Worker] = {}
         for name, command in commands.items():
             workers[name] = Worker(command)
             stack.callback(workers[name].close)
-        costs: dict[str, list[float]] = {name: [] for name in workers}
+        found: dict[str, list[dict[str, float]]] = {name: [] for name in workers}
         for _ in range(rounds):
             for name, worker in workers.items():
-                costs[name].append(worker.turn()[key])
-    return costs
+                found[name].append(worker.turn())
+    return found
 
 
 def ratio(

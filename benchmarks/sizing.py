@@ -162,7 +162,7 @@ result has {clip} MB, and nothing is planned above {busy} % of a core or of a li
 {table}
 
 The smaller of the two rates counts. CPU is seldom it: a laptop's line is full long before its cores are. Results that
-go straight to an object store cross the line twice.
+go straight to an object store cross the line twice, once in each direction.
 
 ## Where the limits are
 

@@ -26,6 +26,29 @@ def test_the_performance_page_is_what_the_stored_figures_make() -> None:
     assert (ROOT / "docs" / "performance.md").read_text(encoding="utf-8") == page(ROOT / "benchmarks" / "results")
 
 
+@pytest.mark.parametrize("name", ["comparison", "sizing"])
+def test_what_is_computed_from_figures_is_computed_from_the_stored_ones(name: str) -> None:
+    """Whoever stores figures makes these pages anew: `python -m benchmarks.comparison`, and the same of `sizing`."""
+    page = runpy.run_module(f"benchmarks.{name}")["page"]
+    assert (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") == page(ROOT / "benchmarks" / "results")
+
+
+def test_the_sources_that_were_read_are_of_the_versions_that_were_measured() -> None:
+    """What the comparison says of other clients' habits is read again when they are measured in a newer version."""
+    stored = json.loads((ROOT / "benchmarks" / "results" / "clients.json").read_text(encoding="utf-8"))
+    measured = {figure["name"].split()[1].rstrip(":"): figure["note"] for figure in stored["figures"]}
+    read_in = runpy.run_module("benchmarks.comparison")["READ_IN"]
+    assert {name: measured[name] for name in read_in} == read_in
+
+
+def test_every_benchmark_of_the_folder_can_be_named() -> None:
+    """`python -m benchmarks NAME` reaches the speed suites and every program beside them."""
+    main = runpy.run_module("benchmarks.__main__", run_name="benchmarks_main")
+    named = {*main["SUITES"], *main["others"]()}
+    assert {"polls", "journal", "download", "preflight", "scale", "live", "simulate"} <= named
+    assert not named & {"harness", "tables", "forms", "hosts"}
+
+
 def test_a_figure_that_misses_its_bar_is_shown_as_missed(tmp_path: Path) -> None:
     """Nothing is left out of the page because it is bad."""
     figure = {"name": "slow", "value": 2.5, "unit": "times", "low": 2.0, "high": 3.0, "bar": 1.4}

@@ -10,11 +10,12 @@ import asyncio
 import json
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import Figure, HurriedClock, compare, cpu, ratio, serving
+from benchmarks.harness import Figure, HurriedClock, cpu, ratio, serving, take_turns
 
 COUNT = 150  # edits a turn
 PAUSE = 0.3  # seconds between two looks of the bare loop
@@ -80,9 +81,10 @@ async def contest(kind: str, url: str, count: int) -> None:
             number = 0
             while await asyncio.to_thread(sys.stdin.readline):
                 number += 1
-                before = cpu()
+                before, loop = cpu(), time.thread_time()
                 await in_folder(turn, Path(folder) / str(number), count)
-                print(json.dumps({"cpu": (cpu() - before) / count}), flush=True)
+                spent = {"cpu": (cpu() - before) / count, "loop": (time.thread_time() - loop) / count}
+                print(json.dumps(spent), flush=True)
 
     await KINDS[kind](url, turns)
 
@@ -98,12 +100,25 @@ def measure(rounds: int) -> list[Figure]:
     """CPU of one edit."""
     with serving() as url:
         command = [sys.executable, "-m", "benchmarks.speed.edits"]
-        costs = compare({kind: [*command, kind, url, str(COUNT)] for kind in KINDS}, rounds)
-    milliseconds = [cost * 1000 for cost in sorted(costs["ours"])]
+        found = take_turns({kind: [*command, kind, url, str(COUNT)] for kind in KINDS}, rounds)
+    costs = {kind: [turn["cpu"] for turn in turns] for kind, turns in found.items()}
+    loops = {kind: [turn["loop"] for turn in turns] for kind, turns in found.items()}
     return [
         ratio("a whole edit: CPU beside a bare aiohttp loop", costs["ours"], costs["bare"], bar=1.5),
-        Figure("a whole edit: CPU", milliseconds[len(milliseconds) // 2], "ms", milliseconds[0], milliseconds[-1]),
+        ratio("a whole edit: CPU of the event loop's thread beside the bare loop's", loops["ours"], loops["bare"]),
+        _milliseconds("a whole edit: CPU", costs["ours"]),
+        _milliseconds("a whole edit: CPU of threads that write, hash and sync", _differences(costs, loops)),
+        _milliseconds("the bare loop: CPU", costs["bare"]),
     ]
+
+
+def _differences(costs: dict[str, list[float]], loops: dict[str, list[float]]) -> list[float]:
+    return [whole - loop for whole, loop in zip(costs["ours"], loops["ours"], strict=True)]
+
+
+def _milliseconds(name: str, seconds: list[float]) -> Figure:
+    found = [one * 1000 for one in sorted(seconds)]
+    return Figure(name, found[len(found) // 2], "ms", found[0], found[-1])
 
 
 if __name__ == "__main__":

@@ -110,7 +110,7 @@ async def drain(batch: object) -> None:
 
 async def until(done: Callable[[], bool]) -> None:
     """Bounded."""
-    ends = time.monotonic() + 900
+    ends = time.monotonic() + 1500
     while not done():
         assert time.monotonic() < ends
         await asyncio.sleep(0.1)

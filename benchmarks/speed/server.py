@@ -40,6 +40,7 @@ TASK = {
 LOOKS = 3
 """Looks that a task takes until it is completed."""
 CLIP_SIZE = 260_000  # bytes
+LONG = 3600  # seconds that a held task is said to take: what is thought to be overdue is looked at more often
 REST, ENDINGS = 40.0, 60.0  # seconds: tasks that were held begin to end after the one, over the other
 # What other clients need in order to parse an answer; a superset, so that none of them is spared work or fails.
 PREDICTION = {
@@ -128,7 +129,7 @@ class World:
             "status": "pending",
             "progress": 0,
         }
-        task["task_info"] = {"can_cancel": False, "estimated_time": 60 if self.hold else 2}
+        task["task_info"] = {"can_cancel": False, "estimated_time": LONG if self.hold else 2}
         others = {} if path == "/v1/videos/generations" else PREDICTION | QUEUED
         return reply(json.dumps(others | task).encode())
 
@@ -151,7 +152,7 @@ class World:
         if task_id.endswith("-done") and self._may_end(task_id):
             error = {"code": "service_error", "message": "no", "type": "task_error"}
             return TASK | {"id": task_id, "status": "failed", "progress": 0, "error": error}
-        return TASK | {"id": task_id}
+        return TASK | {"id": task_id, "progress": 0 if self.hold else TASK["progress"]}
 
     def _may_end(self, task_id: str) -> bool:
         """Whether its turn in the minute of endings has come."""
