@@ -40,6 +40,7 @@ TITLES = {
     "polling": "When to look",
     "callbacks": "Callbacks",
     "gate": "The gate",
+    "real_limits": "The gate over HTTP, against every kind of limit",
     "journal": "The journal",
     "download": "Downloads",
     "deadlines": "Links that die",
