@@ -124,6 +124,11 @@ class Follower:
         return self._shared.claims
 
     @property
+    def local(self) -> bool:
+        """Whether the service is on this machine."""
+        return self._client.local
+
+    @property
     def following(self) -> int:
         """Edits under way here."""
         return len(self._ends)

@@ -170,7 +170,8 @@ class _Actor:
     async def work(self, edits: Sequence[Edit]) -> list[_Row]:
         """Bring edits to their ends, all at once; the same edit twice is one."""
         rows: dict[str, _Row] = {}
-        good = {edit.key: edit for edit in edits if self._accept(edit, rows)}
+        local = (await self._entered()).local
+        good = {edit.key: edit for edit in edits if self._accept(edit, rows, local=local)}
         await self._admitted(list(good.values()), rows)
         keys = [key for key in good if key not in rows]
         ends = await asyncio.gather(*(self._end(key) for key in keys), return_exceptions=True)
@@ -185,9 +186,10 @@ class _Actor:
         stack, self._stack, self._follower = self._stack, AsyncExitStack(), None
         await stack.aclose()
 
-    def _accept(self, edit: Edit, rows: dict[str, _Row]) -> bool:
+    def _accept(self, edit: Edit, rows: dict[str, _Row], *, local: bool) -> bool:
         try:
-            refuse_edit(edit, local_service=True)  # the client judges private addresses
+            refuse_edit(edit, local_service=local)
+            self._placing.target(edit, None)
         except InvalidEdit as error:
             rows[edit.key] = _Row(error=str(error))
             return False

@@ -92,12 +92,12 @@ def test_what_is_wrong_with_a_row_is_told_in_it(actor: Callable[..., EditBatches
     """A refused edit, a name that is taken; the same edit twice is one."""
     clip = "https://example.com/a.mp4"
     rows = {
-        "source": ["ftp://example.com/a.mp4", clip, "https://example.com/b.mp4", clip, clip],
-        "prompt": ["x", "x", "x", "x", "y"],
-        "as": ["no.mp4", "same.mp4", "same.mp4", "same.mp4", "other.mp4"],
+        "source": ["ftp://example.com/a.mp4", clip, "https://example.com/b.mp4", clip, clip, clip],
+        "prompt": ["x", "x", "x", "x", "y", "z"],
+        "as": ["no.mp4", "same.mp4", "same.mp4", "same.mp4", "other.mp4", "../up.mp4"],
     }
     told = actor(name="as")(rows)
-    assert told["status"] == ["rejected", "saved", "rejected", "saved", "saved"]
+    assert told["status"] == ["rejected", "saved", "rejected", "saved", "saved", "rejected"]
     assert "ftp" in str(told["error"][0])
     assert "same.mp4" in str(told["error"][2])
     assert told["task_id"][1] == told["task_id"][3]
