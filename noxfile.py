@@ -12,7 +12,7 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2025.2.9"
-nox.options.sessions = ["lint", "types", "docs", "tests"]
+nox.options.sessions = ["lint", "types", "docs", "tests", "rooms(core)"]
 nox.options.reuse_existing_virtualenvs = True
 
 # Each room's own tests must cover at least this share of its lines and branches, in per cent. Judgement is covered
@@ -69,7 +69,7 @@ def rooms(session: nox.Session, room: str) -> None:
     """One room covered by its own tests alone."""
     session.install("-e", ".[all,dev]")
     cover = ["--cov", f"omniedit.{room}", "--cov-branch", f"--cov-fail-under={ROOMS[room]}"]
-    python(session, "-m", "pytest", "-q", f"tests/{room}", *cover, *session.posargs)
+    python(session, "-m", "pytest", "-q", "-n", "2", f"tests/{room}", *cover, *session.posargs)
 
 
 @nox.session
