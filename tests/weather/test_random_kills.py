@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-KILLS = 10
+KILLS = 8
 
 
 @pytest.fixture(autouse=True)
