@@ -57,7 +57,7 @@ def measure(edits: int) -> list[Figure]:
         Figure(f"{at} memory of the whole process", found["resident"] / 1e6, "MB"),
         Figure(f"{at} memory of one, all in", found["bytes"] / 1024, "KiB", bar=2.0),
         Figure(f"{at} share of one core while all wait", found["share"] * 100, "%"),
-        Figure(f"{at} CPU of one task looked at", found["look_cpu"] * 1e6, "us"),
+        Figure(f"{at} CPU of one task looked at", found["look_cpu"] * 1e6, "us", bar=25.0),
         Figure(f"{at} the most overdue look, 99 % of the readings", found["late"] * 1e3, "ms", bar=50.0),
         Figure(f"{at} journal", found["journal"], "bytes/edit"),
         Figure(f"{at} CPU of an edit, from the input to its end", found["cpu"] * 1e6, "us"),
