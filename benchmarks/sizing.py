@@ -191,8 +191,9 @@ go straight to an object store cross the line twice, once in each direction.
 - The service: {flight} unfinished tasks of one customer are a question for its sales department, and so is the bill:
   {bill} million USD a day at the public rates.
 
-What was not measured: all of this at once. Measured are one process with a hundred thousand in flight, one journal with
-a million edits and two kills, and a few hosts that are killed at random.
+What was not measured: all of this at once. Measured are one process with a hundred thousand in flight (on
+a machine shared with much else, where looks came late by up to half a minute), one journal with a million edits and two
+kills, and a few hosts that are killed at random.
 """
 
 
