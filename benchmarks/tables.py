@@ -51,7 +51,7 @@ TITLES = {
 # Why a bar is missed, shown as long as it is: suite, a part of the name, reason.
 REASONS = [
     ("edits", "beside a bare aiohttp loop", """the event loop's thread costs about twice the bare loop. The rest is
-     spent in threads, for what the bare loop does not do: sha256, two syncs, the partial file and its note, SQLite."""),
+     spent in threads, for what the bare loop does not do: sha256, two syncs, partial file and note, SQLite."""),
     ("parked", "CPU of a wake-up", """measured on two cores that a dozen other processes shared. How much of it is
      theirs was not told apart; the same run has what a sleep for each edit costs there."""),
     ("live", "CPU of one task looked at", """a whole look is in it: the request for fifty tasks, decoding, judgement and
