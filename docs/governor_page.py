@@ -81,6 +81,8 @@ how many wait. Beside it stand the looks made, the tasks seen to end and the lag
   shared limit ([many hosts](many-hosts.md)), is better.
 - That a cap on few tasks has doubled. It tries one more after each hundred acceptances, as each try that fails is a
   refusal; with twenty tasks live that is minutes.
+- How unevenly its own network carries requests. Where their travelling times differ by more than the service's bucket
+  holds, even a perfect pace is refused now and then, and the governor slows down for it.
 - That a `Retry-After` is too long. It is kept: a service that always asks for three times as long gets three times as
   long, and you a fifth less.
 """
@@ -123,7 +125,7 @@ RESULTS_HEAD = """
 ## Figures
 
 From a simulation in virtual time that drives the real `omniedit.core` (`python -m benchmarks.simulate`): means over 30
-seeds, over 5 to 10 for limits of more than 10,000 requests an hour, where chance has little to say. In the names, *tb*
+seeds, over 3 to 10 for limits of more than 10,000 requests an hour, where chance has little to say. In the names, *tb*
 is a token bucket, *fw* a fixed window and *sl* a sliding window of a minute, *counter* a weighed window; *RA* says that
 refusals carry `Retry-After` (*short*: always one second; *long*: three times too long), *headers* that replies carry
 `RateLimit` fields. Bars, and what misses them, are on the [performance page](performance.md).
@@ -131,9 +133,9 @@ refusals carry `Retry-After` (*short*: always one second; *long*: three times to
 PEERS = """
 ## Beside other rules
 
-In the same world: share of the oracle in one hour / share of requests refused. Each follows its published rule, puts
-refused requests back at the head of the line and waits out `Retry-After`. A fixed rate was told what the others had to
-find; it makes no sense for a cap.
+In the same world, one to three seeds: share of the oracle in one hour / share of requests refused. Each follows its
+published rule, puts refused requests back at the head of the line and waits out `Retry-After`. A fixed rate was told
+what the others had to find; it makes no sense for a cap.
 """
 POLLING = """
 ## When to look

@@ -35,8 +35,10 @@ def _hour(shapes: dict[str, Measures], which: str) -> list[Figure]:
     return [
         _worst(f"one hour, {which}: share of the oracle", shapes, "hour", 0.96, at_least=True),
         Figure(f"one hour, {which}: share of the oracle, mean", mean(everywhere), ""),
+        Figure(f"one hour, {which}: limits used to 0.96", sum(one >= 0.96 for one in everywhere), f"of {len(shapes)}"),
         _worst(f"one hour, {which}: refused", shapes, "refused", 0.02),
         Figure(f"one hour, {which}: refused, mean", mean(refused), ""),
+        Figure(f"one hour, {which}: at most 0.02 refused", sum(one <= 0.02 for one in refused), f"of {len(shapes)}"),
         _worst(f"first ten minutes, {which}: share of the oracle", shapes, "cold", 0.85, at_least=True),
     ]
 
