@@ -109,7 +109,9 @@ async def openai(url: str, concurrency: int, stack: AsyncExitStack) -> list[Look
     """The videos call of openai's client."""
     from openai import AsyncOpenAI
 
-    client = await stack.enter_async_context(AsyncOpenAI(api_key="k", base_url=f"{url}/v1", max_retries=0))
+    client = await stack.enter_async_context(
+        AsyncOpenAI(api_key="k", base_url=f"{url}/v1", max_retries=0, timeout=PATIENCE)
+    )
     return [lambda: client.videos.retrieve(TASK_ID)] * concurrency
 
 
@@ -117,7 +119,9 @@ async def openai_aiohttp(url: str, concurrency: int, stack: AsyncExitStack) -> l
     """The same over aiohttp, as its extra of that name makes possible."""
     from openai import AsyncOpenAI, DefaultAioHttpClient
 
-    client = AsyncOpenAI(api_key="k", base_url=f"{url}/v1", max_retries=0, http_client=DefaultAioHttpClient())
+    client = AsyncOpenAI(
+        api_key="k", base_url=f"{url}/v1", max_retries=0, timeout=PATIENCE, http_client=DefaultAioHttpClient()
+    )
     await stack.enter_async_context(client)
     return [lambda: client.videos.retrieve(TASK_ID)] * concurrency
 
