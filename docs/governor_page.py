@@ -18,7 +18,7 @@ REGIMES = [
     (
         "`ramp`",
         "until the first refusal",
-        "2 requests a second, an eighth more for each acceptance that had to wait; few at once",
+        "2 requests a second, half a stated rate, or what submits achieved; an eighth more for each that had to wait",
     ),
     (
         "`rate`",
@@ -69,9 +69,9 @@ State `max_rate` when you know your plan's limit, or share the key with programs
 `max_in_flight` when your plan caps unfinished tasks: small caps are the costliest to find, as finding one takes about
 ten refusals. Both are upper bounds; the governor still slows down when it is refused below them.
 
-`client.statistics().gate` shows for each lane the regime, the rate (requests a second), the level (unfinished tasks),
-requests in flight, what is left of a pause (seconds), what was granted, accepted and refused, the share refused, and
-how many wait. Beside it stand the looks made, the tasks seen to end and the lag.
+`client.statistics().gate` shows for each lane the regime, the rates allowed and achieved (requests a second), the
+level (unfinished tasks), requests in flight, what is left of a pause (seconds), what was granted, accepted and refused,
+the share refused, and how many wait. Beside it stand the looks made, the tasks seen to end and the lag.
 
 ## What it cannot know
 

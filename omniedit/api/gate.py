@@ -35,7 +35,8 @@ class LaneStatistics:
     """What one lane of a gate is doing. Rates are requests per second, times seconds."""
 
     regime: str
-    rate: float
+    rate: float = field(metadata={"doc": "allowed now"})
+    achieved: float = field(metadata={"doc": "accepted in the last minute"})
     level: int = field(metadata={"doc": "unfinished tasks"})
     in_flight: int = field(metadata={"doc": "requests without an answer"})
     pause: float = field(metadata={"doc": "seconds left of a pause, 0 without one"})
@@ -81,9 +82,9 @@ class Gate:
         poll = Governor(now, retry_after_cap=retry_after_cap)
         upload = Governor(now, max_requests=_UPLOADS, retry_after_cap=retry_after_cap)
         self._queues = {
-            Lane.SUBMIT: _Queue(submit, self._clock, jitter, makes_tasks=True),
-            Lane.POLL: _Queue(poll, self._clock, jitter, makes_tasks=False),
-            Lane.UPLOAD: _Queue(upload, self._clock, jitter, makes_tasks=False),
+            Lane.SUBMIT: _Queue(submit, self._clock, jitter, makes_tasks=True, follower=poll),
+            Lane.POLL: _Queue(poll, self._clock, jitter),
+            Lane.UPLOAD: _Queue(upload, self._clock, jitter),
         }
 
     def enter(self, lane: Lane, *, urgent: bool = False) -> Coroutine[None, None, Turn]:
@@ -133,6 +134,7 @@ class Turn:
         """The service took the request; in the submit lane a task is unfinished from now on."""
         queue = self._close()
         queue.governor.accepted(self._sent, queue.now(), read_hint(headers), task=queue.makes_tasks)
+        queue.lead()
         queue.pump()
 
     def refused(self, headers: Mapping[str, str] = _NO_HEADERS, *, retry_after: float | None = None) -> None:
@@ -187,8 +189,17 @@ class Turn:
 class _Queue:
     """The waiters of one lane, and their one timer."""
 
-    def __init__(self, governor: Governor, clock: Clock, jitter: Callable[[], float], *, makes_tasks: bool) -> None:
+    def __init__(
+        self,
+        governor: Governor,
+        clock: Clock,
+        jitter: Callable[[], float],
+        *,
+        makes_tasks: bool = False,
+        follower: Governor | None = None,
+    ) -> None:
         self.governor = governor
+        self._follower = follower  # of another lane, that may begin as fast as this one goes
         self.clock = clock
         self.now = clock.monotonic
         self.jitter = jitter
@@ -240,6 +251,11 @@ class _Queue:
             return self._waiting
         return self._urgent or self._waiting
 
+    def lead(self) -> None:
+        """Let the follower know what this lane has achieved."""
+        if self._follower is not None:
+            self._follower.begin_at(self.governor.achieved(self.now()))
+
     def _wake_at(self, at: float, now: float) -> None:
         if self._timer is not None and self._wakes_at <= at:
             return  # it wakes early enough, and will look again
@@ -267,6 +283,7 @@ class _Queue:
         return LaneStatistics(
             regime=reading.regime,
             rate=reading.rate,
+            achieved=reading.achieved,
             level=reading.level,
             in_flight=reading.requests,
             pause=reading.pause,

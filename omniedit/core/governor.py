@@ -12,8 +12,9 @@ lane of one API key. Its rules, in the order in which they hold:
    that promise plenty where a request is refused describe another limit, and are not paced by again.
 4. Otherwise one of three regimes learns (`omniedit.core.regimes`):
 
-   - `Ramp`, from the start: 2 requests a second, an eighth more for each acceptance that the pacer held back, and at
-     most 4 + accepted / 16 on their way at once. The first refusal after an acceptance ends it.
+   - `Ramp`, from the start: half a stated rate, or 2 requests a second, or what another lane of the key has
+     achieved (submits lead the looks that follow them); an eighth more for each acceptance that the pacer held back,
+     and at most 4 + accepted / 16 on their way at once. The first refusal after an acceptance ends it.
    - `Rate`: the pacer follows what the service accepts. The first refusal of an episode takes 12 % off. When the block
      is over, the rate is at most what the cycle from the last block to this one achieved, block included, and
      returns to what the last minute achieved within seconds. From there it probes: by the same small step for all, so
@@ -78,7 +79,8 @@ class Reading:
     """What a governor knows, for statistics. Rates are requests per second, times seconds."""
 
     regime: str
-    rate: float
+    rate: float  # allowed
+    achieved: float  # accepted, in the last minute
     level: int  # unfinished tasks
     requests: int  # on their way
     pause: float  # left of it
@@ -206,6 +208,18 @@ class Governor:
         facts.max_rate = _lower(facts.max_rate, max_rate)
         self._max_tasks = _lower(self._max_tasks, max_tasks)
         facts.pace(facts.pacer.rate)
+        if max_rate is not None:
+            self.begin_at(facts.start_rate)
+
+    def achieved(self, now: float) -> float:
+        """Requests accepted per second, in the last minute."""
+        return self._facts.goodput.rate(self._at(now))
+
+    def begin_at(self, rate: float) -> None:
+        """Go at least so fast while nothing else is known: another lane of the key has achieved it."""
+        facts = self._facts
+        if rate > facts.pacer.rate and isinstance(self._regime, Ramp):
+            facts.pace(rate)
 
     def reading(self, now: float) -> Reading:
         """What is known at this moment."""
@@ -213,6 +227,7 @@ class Governor:
         return Reading(
             regime=self._regime.name,
             rate=facts.pacer.rate,
+            achieved=self.achieved(now),
             level=facts.tasks,
             requests=facts.requests,
             pause=max(self._pause.until - now, 0.0),

@@ -94,7 +94,7 @@ class Facts:
         self.started = now
         self.max_rate = max_rate
         self.pacer = Pacer(_START_RATE)
-        self.pace(_START_RATE)
+        self.pace(self.start_rate)
         self.goodput = Goodput(now)
         self.requests = 0  # on their way
         self.tasks = 0  # unfinished, as far as is known
@@ -110,6 +110,11 @@ class Facts:
     def level(self, kind: Kind) -> int:
         """What is live of a kind."""
         return self.requests if kind is REQUESTS else self.requests + self.tasks
+
+    @property
+    def start_rate(self) -> float:
+        """Where the ramp begins: half of a stated rate, as the first requests of a service's bucket come closest."""
+        return _START_RATE if self.max_rate is None else max(self.max_rate / 2, min(self.max_rate, _START_RATE))
 
     def pace(self, rate: float) -> None:
         """Set the pacer's rate, within what is stated; a stated rate is kept without bursts."""

@@ -68,6 +68,22 @@ def make_gate(clock: SteppedClock, *, max_rate: float | None = None, max_in_flig
     return Gate(clock=clock, jitter=lambda: 0.5, max_rate=max_rate, max_in_flight=max_in_flight)
 
 
+async def test_looks_begin_as_fast_as_submits_have_become(clock: SteppedClock) -> None:
+    """A key that takes ten submits a second is not first asked twice a second how they are."""
+    gate = make_gate(clock)
+
+    async def submit() -> None:
+        (await gate.enter(Lane.SUBMIT)).accepted()
+
+    submits = [asyncio.create_task(submit()) for _ in range(100)]
+    await clock.advance(30.0)
+    await asyncio.gather(*submits)
+    statistics = gate.statistics()
+    assert statistics.poll.rate > 5
+    assert statistics.submit.accepted == 100
+    assert statistics.upload.rate == 2
+
+
 async def test_a_first_request_goes_at_once(clock: SteppedClock) -> None:
     """Nobody waits at an idle gate, in any lane."""
     gate = make_gate(clock)

@@ -315,6 +315,34 @@ def tell(governor: Governor, sent: Sent, now: float, reply: str, hint: Hint | No
             governor.withdraw(sent)
 
 
+def test_a_stated_rate_is_reached_at_once() -> None:
+    """Who says how fast it may go need not wait until that is found out."""
+    service = Service(Governor(0.0, max_rate=100.0), lambda now: True)
+    service.run(10.0)
+    assert service.accepted > 700
+    later = Service(Governor(0.0), lambda now: True)
+    later.governor.restrict(max_rate=100.0)
+    later.run(10.0)
+    assert later.accepted == service.accepted
+
+
+def test_a_lane_begins_as_fast_as_another_has_become() -> None:
+    """Only while nothing else is known of it, and never above what is stated."""
+    governor = Governor(0.0)
+    governor.begin_at(40.0)
+    assert governor.reading(0.0).rate == 40.0
+    governor.begin_at(3.0)
+    assert governor.reading(0.0).rate == 40.0
+    stated = Governor(0.0, max_rate=10.0)
+    stated.begin_at(40.0)
+    assert stated.reading(0.0).rate == pytest.approx(9.8)
+    service = Service(Governor(0.0), Bucket(1.0, 1.0))
+    service.run(60.0)
+    learned = service.governor.reading(60.0)
+    service.governor.begin_at(40.0)
+    assert service.governor.reading(60.0) == learned
+
+
 @pytest.mark.parametrize("allows", [Bucket(5.0, 1.0), Window(300)], ids=["bucket", "window"])
 def test_a_stated_rate_is_never_refused(allows: Verdict) -> None:
     """It is used to 95 % at least."""
