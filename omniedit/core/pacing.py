@@ -61,15 +61,15 @@ class Goodput:
         self._count = 0
         self._latest: deque[float] = deque([now], maxlen=LEAST + 1)
 
-    def add(self, now: float) -> None:
-        """One more acceptance."""
+    def add(self, now: float, count: int = 1) -> None:
+        """One more acceptance, or so much more of whatever is counted."""
         second = int(now)
-        self._count += 1
+        self._count += count
         self._latest.append(now)
         if self._buckets and self._buckets[-1][0] >= second:
-            self._buckets[-1][1] += 1
+            self._buckets[-1][1] += count
         else:
-            self._buckets.append([second, 1])
+            self._buckets.append([second, count])
             self._forget(second)
 
     def rate(self, now: float) -> float:

@@ -22,7 +22,7 @@ from omniedit.flow.intake import Intake
 from omniedit.flow.record import OnTransfer, OnUncertain, Record, Run
 from omniedit.flow.seen import KeySet
 from omniedit.flow.stream import ChangeStream
-from omniedit.journal.base import Journal
+from omniedit.journal.base import CountsCommits, Journal
 from omniedit.models import Edit, Entry, Status
 
 __all__ = ["Batch", "BatchSettings", "BatchStatistics"]
@@ -62,6 +62,8 @@ class BatchStatistics:
     credits_reserved: float
     unread: int
     """Changes that the reader has not taken yet."""
+    commits: int | None
+    """Transactions of the journal since it was opened; None where it does not tell."""
     engine: EngineStatistics | None
 
 
@@ -129,6 +131,7 @@ class Batch:
             exhausted=self._input.exhausted,
             credits_reserved=self._run.budget.fresh if self._run else 0.0,
             unread=self._stream.backlog,
+            commits=self._journal.commits if isinstance(self._journal, CountsCommits) else None,
             engine=self._engine.statistics() if self._engine else None,
         )
 

@@ -58,6 +58,8 @@ class EngineStatistics:
     """Mean seconds between the end of a task and its detection, estimated from the distance of looks."""
     bytes: int
     """Bytes saved, so far."""
+    bytes_per_second: float
+    """Bytes saved per second, in the last minute."""
     gate: GateStatistics
 
 
@@ -254,6 +256,7 @@ class Engine:
             looks_per_task=watcher.looks / tasks,
             lag=watcher.lag / tasks,
             bytes=self._fetcher.bytes,
+            bytes_per_second=self._fetcher.rate,
             gate=self.gate.statistics(),
         )
 

@@ -20,6 +20,7 @@ from omniedit.api.gate import Gate
 from omniedit.changes import Transfer
 from omniedit.clock import Clock
 from omniedit.core.lifecycle import move
+from omniedit.core.pacing import Goodput
 from omniedit.core.places import name_of
 from omniedit.core.transfer import download_order, is_near
 from omniedit.errors import DownloadFailed, JournalError, LinkExpired, OmniEditError
@@ -72,6 +73,7 @@ class Fetcher:
         self._crew = Crew(workers, self._take, self._work, lambda record: on_ended(record, defect(record)))
         self._expected = _FIRST_GUESS
         self._closed = False
+        self._pace = Goodput(clock.monotonic())
         self.bytes = 0
         """Bytes saved."""
 
@@ -84,6 +86,11 @@ class Fetcher:
     def busy(self) -> int:
         """Downloads under way."""
         return self._crew.busy
+
+    @property
+    def rate(self) -> float:
+        """Bytes saved per second, in the last minute."""
+        return self._pace.rate(self._clock.monotonic())
 
     def add(self, record: Record) -> None:
         """Fetch the result of a record."""
@@ -194,6 +201,7 @@ class Fetcher:
         )
         await commit(record, step)
         self.bytes += stored.size
+        self._pace.add(self._clock.monotonic(), stored.size)
         if stored.place != record.entry.target:
             _log.warning("fetch.name_taken task_id=%s saved_as=%s", record.entry.task_id, name_of(stored.place))
 

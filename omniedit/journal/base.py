@@ -22,13 +22,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import attrs
 
 from omniedit.models import Answer, Attempt, Entry, Hosted, Status
 
-__all__ = ["Counts", "EditHeld", "Journal", "JournalReader", "NameTaken"]
+__all__ = ["Counts", "CountsCommits", "EditHeld", "Journal", "JournalReader", "NameTaken"]
 
 
 @attrs.frozen
@@ -142,4 +142,14 @@ class Journal(JournalReader, Protocol):
 
     async def remember_upload(self, content: str, host: str, hosted: Hosted) -> None:
         """Keep where a content is hosted, replacing what was known."""
+        ...
+
+
+@runtime_checkable
+class CountsCommits(Protocol):
+    """A journal that tells how often it wrote to its store; not a part of the contract."""
+
+    @property
+    def commits(self) -> int:
+        """Transactions since it was opened."""
         ...

@@ -95,6 +95,11 @@ class SqliteJournal:
         """Where the file lies, with links followed."""
         return self._path
 
+    @property
+    def commits(self) -> int:
+        """Transactions since it was opened."""
+        return self._open[0].groups if self._open is not None else 0
+
     async def open(self, origin: str) -> None:
         """Lock the file, make or migrate it, and check that it belongs to the origin."""
         if self._open is not None:

@@ -92,6 +92,8 @@ class Worker(Generic[S]):
         self._stopping = False
         self._last_call_made = False
         self._drained = False
+        self.groups = 0
+        """Groups served so far."""
 
     async def call(self, operation: Callable[[S], T], weight: int = 1) -> T:
         """Have an operation done on the thread.
@@ -151,6 +153,7 @@ class Worker(Generic[S]):
         """Serve groups until the last call was made."""
         while group := self._gather():
             _perform(service, group)
+            self.groups += 1
             self._post(self._deliver, group)
             service.tidy()
 

@@ -332,4 +332,9 @@ async def test_statistics_tell_what_is_going_on(world: Any) -> None:
         done = batch.statistics()
         assert (done.live, done.exhausted, done.unread) == (0, True, 0)
         assert done.credits_reserved > 0
+        assert done.commits is not None
+        assert done.commits > 5
+        assert done.engine is not None
+        assert done.engine.bytes == sum(path.stat().st_size for path in w.out.glob("*.mp4"))
+        assert 0 < done.engine.bytes_per_second <= done.engine.bytes
         assert "finished" in repr(batch)
