@@ -10,7 +10,8 @@ Rules of this room:
   step and no later than a minute after the last (the first no later than ten minutes after the submit). Past the
   quantile it is one look every step: the lag of a finished task is bounded by the step, whatever the estimates were
   worth. A task that is thought to be short is looked at in steps of a sixth of its length.
-- Where callbacks are expected, looks are a safety net. The share of callbacks that really came moves the first look
+- Where callbacks are expected, looks are a safety net. The share of callbacks that really came, taken as
+  four in five until some were seen, moves the first look
   from the 2.5 % to the 97.5 % quantile and stretches the step by 1 / sqrt(1 - share), as the best density of looks
   follows the square root of the hazard (Keller, Optimum checking schedules, Management Science 20, 1974).
 - Nothing is watched for ever: `Patience` bounds a task as a whole, and an undocumented status on its own.
@@ -41,7 +42,8 @@ _TELLING = 2.0  # %: below this, progress is as good as absent
 _FIFTHS = 5  # bands of progress, each read with its own bias and spread
 _OUTLIER = 1.5  # in ln: a task 4.5 times off moves the belief no more than this
 _MEMORY = 400.0  # tasks: above it, the old ones count half
-_UNPROVEN = 4.0  # callbacks imagined as lost, so that trust has to be earned
+_IMAGINED = 5.0  # callbacks, before any was seen ...
+_IMAGINED_SHARE = 0.8  # ... of which so many came: who asks to be called expects it to work
 _MOST_TRUST = 0.99  # a step is stretched tenfold at most
 
 
@@ -86,12 +88,12 @@ class Belief:
         self._longest = longest
         self._duration = _Gauss(count=8, deviation=0.5, least=0.08)
         self._by_progress = [_Gauss(count=6, deviation=0.4, least=0.06) for _ in range(_FIFTHS)]
-        self._expected = _UNPROVEN
-        self._delivered = 0.0
+        self._expected = _IMAGINED
+        self._delivered = _IMAGINED * _IMAGINED_SHARE
 
     @property
     def delivery_share(self) -> float:
-        """The share of expected callbacks that came, with a few imagined losses."""
+        """The share of expected callbacks that came, with a few imagined ones."""
         return min(self._delivered / self._expected, _MOST_TRUST)
 
     def first_look(self, estimate: float | None, *, callback_expected: bool = False) -> float:
