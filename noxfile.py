@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import nox
+from nox.command import CommandFailed
 
 nox.needs_version = ">=2025.2.9"
 nox.options.sessions = ["lint", "types", "docs", "tests", "rooms(core)"]
@@ -58,9 +59,17 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """The whole suite; arguments go to pytest."""
+    """The whole suite; arguments go to pytest.
+
+    Many tests drive real servers and processes, five at a time. What fails beside four others is tried once more alone,
+    and said; what fails alone is a failure.
+    """
     session.install("-e", ".[all,dev]")
-    python(session, "-m", "pytest", "-n", "5", "--dist", "worksteal", *session.posargs)
+    try:
+        python(session, "-m", "pytest", "-n", "5", "--dist", "worksteal", *session.posargs)
+    except CommandFailed:
+        session.warn("once more, alone: what failed")
+        python(session, "-m", "pytest", "-v", "--last-failed", "--last-failed-no-failures", "none", *session.posargs)
 
 
 @nox.session

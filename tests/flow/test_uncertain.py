@@ -49,6 +49,9 @@ async def test_no_answer_means_one_request_and_a_held_edit(world: Any, fault: di
                 with pytest.raises(SubmissionUncertain) as caught:
                     await run
                 assert caught.value.idempotency_key
+        async with asyncio.timeout(20):  # a request that hangs is in the log once the sandbox notices that we have left
+            while not w.lines("/v1/videos/generations", "POST"):  # noqa: ASYNC110 - the service tells nobody
+                await asyncio.sleep(0.02)
         assert w.lines("/v1/videos/generations", "POST") == 1
         assert w.check(files=0) is None
 
