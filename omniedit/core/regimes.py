@@ -44,7 +44,9 @@ _STEEPNESS = 16.0  # after a quiet tick the gain grows by this factor a tick ...
 _QUICK_GAIN = 0.02  # ... from here on ...
 _TOP_GAIN = 1.2  # ... up to here
 _LONGEST_QUIET = 3.0  # ticks: by then the gain is at its top
-_BUSY = 0.9  # share of requests that the pacer held back, below which work is short
+_BUSY = 0.9  # share of requests that the pacer held back, below which work is short and teaches nothing about limits
+_IN_USE = 2 / 3  # of the recent ones: below it, work would not use a higher rate, which would wait for a burst to fail
+_RECENT_REQUESTS = 30  # the memory of that share
 _UNKNOWN_GROUND = 1.1  # times the rate of the last cycle: above it, one refusal takes back no more than a fifth
 _RECENT = 10.0  # s: what the ramp achieved at its end
 
@@ -204,14 +206,16 @@ class Rate(Regime):
     first: bool = False  # whether this cycle began with the ramp
     quiet: float = 0.0  # ticks of growth since the last refusal
     grown: float = -inf
+    load: float = 1.0  # the share of the recent ones that it had held back
 
     def accepted(self, sent: Sent, now: float, *, reopened: bool) -> Regime:
         """Take stock of a cycle that is over; grow."""
         self.taken += 1
         self.paced += sent.paced
+        self.load += (sent.paced - self.load) / _RECENT_REQUESTS
         if reopened:
             self._reopen(sent.at, now)
-        if sent.paced:
+        if sent.paced and self.load >= _IN_USE:
             self._grow(now)
         return self
 
@@ -220,7 +224,7 @@ class Rate(Regime):
         facts = self.facts
         if refusal is not Refusal.FIRST:
             return self
-        found = facts.find_cap(sent, now)
+        found = facts.find_cap(sent, now) if self.load >= _BUSY else None
         if found is not None:
             return Cap(facts, *found)
         facts.pace(facts.pacer.rate * (1 - _CUT))

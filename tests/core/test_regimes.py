@@ -140,3 +140,37 @@ def test_a_refusal_within_an_episode_takes_nothing_more_off() -> None:
     rate = Rate(facts, 0.0, known=2.0)
     assert rate.refused(level(0), 10.0, Refusal.AGAIN) is rate
     assert facts.pacer.rate == 2.0
+
+
+def accept(rate: Rate, count: int, paced: float) -> None:
+    """So many acceptances, one in ten seconds, of which the pacer had held back that share."""
+    for number in range(count):
+        at = 10.0 * (number + 1)
+        rate.facts.goodput.add(at)
+        held_back = int((number + 1) * paced) > int(number * paced)
+        rate.accepted(Sent(at, 0, 0, paced=held_back), at, reopened=False)
+
+
+@pytest.mark.parametrize(("paced", "grows"), [(1.0, True), (0.8, True), (0.5, False)])
+def test_a_rate_grows_only_where_work_would_use_it(paced: float, grows: bool) -> None:
+    """A rate far above what is needed waits for the first burst to be refused."""
+    rate = Rate(Facts(0.0, None), 0.0, known=2.0)
+    accept(rate, 60, paced)
+    before = rate.facts.pacer.rate
+    accept(rate, 60, paced)
+    assert (rate.facts.pacer.rate > before) is grows
+
+
+@pytest.mark.parametrize(("paced", "found"), [(1.0, Cap), (0.5, Rate)])
+def test_peaks_of_short_work_are_no_cap(paced: float, found: type) -> None:
+    """Where work comes in bursts, they are refused at one level because they are equally high."""
+    rate = Rate(Facts(0.0, None), 0.0, known=2.0)
+    accept(rate, 60, paced)
+    regime: object = rate
+    for _ in range(4):
+        assert isinstance(regime, Rate)
+        regime = regime.refused(level(30), 700.0, Refusal.FIRST)
+        rate.facts.ended += 20
+        for _ in range(10):
+            rate.facts.ceilings[0].accepted(20)
+    assert type(regime) is found
