@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
@@ -29,6 +28,7 @@ from omniedit.cli.session import read_key
 from omniedit.cli.survey import survey
 from omniedit.cli.words import amount, clean, counted
 from omniedit.codecs import Balance
+from omniedit.core.httpdate import read_date
 from omniedit.errors import OmniEditError, doorway
 from omniedit.flow.settings import find_base_url, find_files_url, find_key
 from omniedit.journal.database import read_only
@@ -151,9 +151,8 @@ def _credits(balance: Balance) -> Finding:
 
 def _clock(reply: Reply, took: float) -> Finding:
     """Deadlines of links are judged by this machine's clock. The header has whole seconds."""
-    try:
-        theirs = parsedate_to_datetime(reply.headers.get("date", ""))
-    except ValueError:
+    theirs = read_date(reply.headers.get("date", ""))
+    if theirs is None:
         return Finding("clock", State.warning, "the service does not tell the time", "check that yours is right")
     skew = (datetime.now(UTC) - theirs).total_seconds() - took / 2
     if abs(skew) <= _MOST_SKEW:

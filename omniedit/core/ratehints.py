@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from math import isfinite
 
 from attrs import frozen
+
+from omniedit.core.httpdate import read_date
 
 __all__ = ["Hint", "NO_HINT", "read_hint"]
 
@@ -53,7 +54,7 @@ def read_hint(headers: Mapping[str, str], utcnow: datetime | None = None) -> Hin
     found = {name.lower(): headers[name] for name in headers if name[:1] in "xXrR" and _NAMES.fullmatch(name)}
     if not found:
         return NO_HINT
-    now = _date(next((headers[name] for name in headers if name.lower() == "date"), "")) or utcnow
+    now = read_date(next((headers[name] for name in headers if name.lower() == "date"), "")) or utcnow
     policy = _policy(found)
     remaining, reset = _state(found)
     return Hint(
@@ -79,7 +80,7 @@ def _after(text: str | None, now: datetime | None) -> float | None:
     if number is not None:
         unix = number / 1000 if number >= _UNIX_MS_FROM else number
         return max(unix - now.timestamp(), 0.0)
-    date = _date(text)
+    date = read_date(text)
     return max((date - now).total_seconds(), 0.0) if date else None
 
 
@@ -130,11 +131,3 @@ def _span(text: str) -> float | None:
         return None
     numbers = [(_number(amount), _SECONDS[unit.lower()]) for amount, unit in parts]
     return sum(amount * unit for amount, unit in numbers if amount is not None)
-
-
-def _date(text: str) -> datetime | None:
-    try:
-        date = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -12,12 +12,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
 from urllib.parse import urljoin, urlsplit
 
 import attrs
 
 from omniedit.core.addresses import Reach, reach_of_host
+from omniedit.core.httpdate import read_date
 from omniedit.errors import DownloadFailed, LinkExpired
 
 __all__ = [
@@ -315,7 +315,5 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     text = headers.get("retry-after", "").strip()
     if (seconds := _number(text)) is not None:
         return float(seconds)
-    try:
-        return (parsedate_to_datetime(text) - parsedate_to_datetime(headers["date"])).total_seconds()
-    except (KeyError, ValueError, TypeError):
-        return None
+    then, now = read_date(text), read_date(headers.get("date", ""))
+    return (then - now).total_seconds() if then and now else None

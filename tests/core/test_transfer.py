@@ -145,7 +145,7 @@ def test_an_answer_without_the_clip_is_a_failure(
         ({"retry-after": "Thu, 01 Jan 2026 12:00:30 GMT", "date": "Thu, 01 Jan 2026 12:00:00 GMT"}, 30.0),
         ({"retry-after": "Thu, 01 Jan 2026 12:00:30 GMT"}, None),
         ({"retry-after": "soon", "date": "Thu, 01 Jan 2026 12:00:00 GMT"}, None),
-        ({"retry-after": "Thu, 01 Jan 2026 12:00:30 -0000", "date": "Thu, 01 Jan 2026 12:00:00 GMT"}, None),
+        ({"retry-after": "Thu, 01 Jan 2026 12:00:30 -0000", "date": "Thu, 01 Jan 2026 12:00:00 GMT"}, 30.0),
         ({}, None),
     ],
 )
