@@ -44,7 +44,7 @@ class Round(TypedDict):
 async def client_of(sandbox: Sandbox, *, called: bool) -> AsyncIterator[tuple[Client, Receiver, str]]:
     """A client, with a receiver that it uses or does not use."""
     clients: list[Client] = []
-    receiver = Receiver(lambda nonce: clients[0].hint(nonce))
+    receiver = Receiver(lambda *call: clients[0].hint(*call))
     async with receiver.served("127.0.0.1", 0) as address:
         base = address if called else None
         async with sandbox.client(max_rate=100.0, callback_base=base) as client:

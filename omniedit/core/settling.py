@@ -5,7 +5,9 @@ Rules of this room (`core`): pure and synchronous; no I/O, no clock, no randomne
 Rules of this file: a listing names tasks, not requests; so a task is given to a request only where nothing else is
 possible: the same model, made between the request and the end of its patience, unknown to the journal; and it must be
 the only such task, and the request the only open one of that time. Where anything is in doubt nothing is settled. That
-no such task is listed proves nothing: it may be made later. All moments are by the service's clock.
+no such task is listed proves nothing: it may be made later. A call that comes under a request's secret nonce says
+which request it means; the task that it names must still be one that can have been made of it. All moments are by the
+service's clock.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import attrs
 
 from omniedit.models import Task
 
-__all__ = ["Open", "SKEW", "is_alone", "match", "possible"]
+__all__ = ["Open", "SKEW", "is_alone", "is_plausible", "match", "possible"]
 
 SKEW = timedelta(seconds=5)
 """How far two clocks, and moments written in whole seconds, may be apart."""
@@ -56,3 +58,12 @@ def match(wanted: Open, strangers: Sequence[Task]) -> Task | None:
     if len(strangers) != 1 or strangers[0].created is None or strangers[0].model != wanted.model:
         return None
     return strangers[0]
+
+
+def is_plausible(wanted: Open, task: Task) -> bool:
+    """Whether a task that a call names can have been made of the request whose nonce the call came under.
+
+    The nonce stands in for being alone, and there is no latest moment: a repeat under the same nonce may make the task
+    much later.
+    """
+    return task.model == wanted.model and task.created is not None and task.created >= wanted.at - SKEW

@@ -211,7 +211,17 @@ class Admission:
             self._run.budget.recall(record.key)
             self._start(record)
         else:
-            self._tell_and_end(record)
+            self._hold(record, attempts)
+
+    def _hold(self, record: Record, attempts: Sequence[Attempt]) -> None:
+        """Uncertain: it ends so, unless a call may still come for it."""
+        entry = record.entry
+        change = standing(entry, self._engine.clock.utcnow())
+        record.tell([change])
+        sent_at = next((one.at for one in attempts if one.nonce == entry.nonce), entry.at)
+        error = change.error or uncertain(entry, "nobody wrote down why")
+        if not self._engine.hold(record, error, sent_at):
+            record.run.listener.ended(record, error)
 
     async def _follow(self, record: Record, accepted: Attempt) -> None:
         step = move(

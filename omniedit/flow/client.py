@@ -333,9 +333,9 @@ class Client:
         """What the client is doing now; None before it did anything."""
         return self._engine.statistics() if self._engine is not None else None
 
-    def hint(self, nonce: str) -> bool:
-        """A callback named this nonce: look at its task now. False when it belongs to nobody here."""
-        return self._engine is not None and self._engine.hint(nonce)
+    def hint(self, nonce: str, task_id: str | None = None) -> bool:
+        """A callback came under this nonce, naming this task: look at it now. False when it is nobody's here."""
+        return self._engine is not None and self._engine.hint(nonce, task_id)
 
     async def close(self) -> None:
         """Book what is being paid for, stop everything else, close files and connections. Safe to call twice."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from functools import partial
 from hashlib import sha256
 from hmac import compare_digest
@@ -23,18 +24,22 @@ from omniedit.core.lifecycle import Step
 from omniedit.core.polling import Belief
 from omniedit.errors import ClientClosed, OmniEditError
 from omniedit.flow.fetching import Fetcher
+from omniedit.flow.finding import Listing, Witness
 from omniedit.flow.record import Record
 from omniedit.flow.settings import EngineSettings
-from omniedit.flow.settling import Listing, Settler
+from omniedit.flow.settling import Settler
 from omniedit.flow.submitting import Resolver, Submitter
 from omniedit.flow.telemetry import Telemetry
 from omniedit.flow.trust import CallbackTrust
 from omniedit.flow.watching import Watcher
 from omniedit.journal.base import Journal
+from omniedit.journal.recent import Recent
 from omniedit.media.storage import Storage
 from omniedit.models import Entry, Status, Task
 
 __all__ = ["Engine", "EngineStatistics", "closed"]
+
+_UNCLAIMED = 4096  # calls that are remembered for edits that nobody here waits for, or not yet: half a megabyte
 
 
 @attrs.frozen
@@ -92,6 +97,8 @@ class Engine:
         self._live: dict[tuple[int, str], Record | None] = {}
         self._by_nonce: dict[bytes, Record] = {}
         base = settings.callback_base
+        self._trust = CallbackTrust(base)
+        self._unclaimed: Recent[bytes, str] = Recent(_UNCLAIMED)
         self._submitter = Submitter(
             door,
             gate,
@@ -110,15 +117,14 @@ class Engine:
             clock,
             belief=Belief(),
             patience=settings.patience,
-            trust=CallbackTrust(base),
+            trust=self._trust,
             on_completed=self._completed,
             on_ended=self._ended,
         )
         self._fetcher = Fetcher(door, gate, storage, clock, workers=settings.downloads, on_ended=self._ended)
         self._listing = Listing(door, gate, clock, patience=door.longest_submit) if settings.settle_by_listing else None
-        self._settler = (
-            Settler(self._listing, clock, on_found=self._adopt, on_ended=self._ended) if self._listing else None
-        )
+        witness = Witness(door, gate, clock)
+        self._settler = Settler(self._listing, witness, clock, on_found=self._adopt, on_ended=self._ended)
         self._storage = storage
         self._telemetry = Telemetry.found()
         self._closed = False
@@ -156,14 +162,10 @@ class Engine:
 
     def start(self, record: Record) -> None:
         """Take a record where it stands. Uncertain ones are repeated: give those only when told to."""
-        self._live[id(record.run.journal), record.key] = record
-        record.run.listener.started(record)
+        self._take(record)
         if self._closed:
             self._refuse(record)
             return
-        if self._telemetry is not None:
-            self._telemetry.started(record, self.clock.utcnow())
-            record.on_change = self._telemetry.changed
         match record.entry.status:
             case Status.queued | Status.uploading | Status.uncertain:
                 self._submitter.add(record)
@@ -171,6 +173,28 @@ class Engine:
                 self._fetcher.add(record)
             case _:
                 self._adopt(record)
+
+    def hold(self, record: Record, error: OmniEditError, sent_at: datetime) -> bool:
+        """Keep an uncertain record of an earlier run for the call that may settle it; False where none is expected.
+
+        Args:
+            record: the edit.
+            error: why it is uncertain.
+            sent_at: when its request left.
+        """
+        named = self._unclaimed.get(_digest(record.entry.nonce or ""))
+        if self._closed or not (named or self._trust.expects(record)):
+            return False
+        self._take(record)
+        self._settle(record, error, sent_at)
+        return True
+
+    def _take(self, record: Record) -> None:
+        self._live[id(record.run.journal), record.key] = record
+        record.run.listener.started(record)
+        if self._telemetry is not None and not self._closed:
+            self._telemetry.started(record, self.clock.utcnow())
+            record.on_change = self._telemetry.changed
 
     def _adopt(self, record: Record) -> None:
         """Follow a task of an earlier run. How long it has run is known by the wall clock, which may have jumped."""
@@ -203,12 +227,20 @@ class Engine:
         """
         return None if self._listing is None else await self._listing.settle(journal, entry)
 
-    def hint(self, nonce: str) -> bool:
-        """A callback named this nonce: look at its task now. False when it belongs to nobody here."""
+    def hint(self, nonce: str, task_id: str | None = None) -> bool:
+        """A callback named this nonce: look at its task now. False when it belongs to nobody here.
+
+        Where nobody knows the task of that nonce, the one that the call names is looked at. A call that comes before
+        its edit is known here, or before its answer, is remembered for a while.
+        """
         record = self._by_nonce.get(_digest(nonce))
         if record is None or not compare_digest(record.entry.nonce or "", nonce):
+            if task_id is not None:
+                self._unclaimed.put(_digest(nonce), task_id)
             return False
         self._watcher.look_now(record)
+        if task_id is not None and record.entry.status == Status.uncertain:
+            self._settler.called(record, task_id)
         return True
 
     def resume(self, records: list[Record]) -> None:
@@ -223,8 +255,7 @@ class Engine:
         """
         record.released = True
         await self._submitter.release(record)
-        if self._settler is not None:
-            await self._settler.release(record)
+        await self._settler.release(record)
         self._watcher.release(record)
         await self._fetcher.release(record)
         self._forget(record)
@@ -233,8 +264,7 @@ class Engine:
         """Stop everything; paid requests under way are booked first, at most for the grace."""
         self._closed = True
         await self._submitter.close()
-        if self._settler is not None:
-            await self._settler.close()
+        await self._settler.close()
         await self._watcher.close()
         await self._fetcher.close()
         for record in list(self._live.values()):
@@ -268,19 +298,30 @@ class Engine:
     # --- from stage to stage --------------------------------------------------------------------------------------
 
     def _accepted(self, record: Record, task: Task) -> None:
-        self._expect_call(record)
+        named = self._expect_call(record)
         if not record.released:
             self._watcher.add(record, task)
+            if named is not None:  # the call was faster than the answer
+                self._watcher.look_now(record)
 
     def _uncertain(self, record: Record, error: OmniEditError) -> None:
-        if self._settler is None or record.released or self._closed:
+        if record.released or self._closed:
             self._ended(record, error)
         else:
-            self._settler.add(record, error)
+            self._settle(record, error, self.clock.utcnow())
 
-    def _expect_call(self, record: Record) -> None:
-        if record.entry.nonce is not None and record.entry.callback_url is not None:
-            self._by_nonce[_digest(record.entry.nonce)] = record
+    def _settle(self, record: Record, error: OmniEditError, sent_at: datetime) -> None:
+        named = self._expect_call(record)
+        expected = sent_at if self._trust.expects(record) else None
+        self._settler.add(record, error, sent_at=expected, named=named)
+
+    def _expect_call(self, record: Record) -> str | None:
+        """Know a record by its nonce from now on; the task that an early call for it has named."""
+        if record.entry.nonce is None or record.entry.callback_url is None:
+            return None
+        digest = _digest(record.entry.nonce)
+        self._by_nonce[digest] = record
+        return self._unclaimed.get(digest)
 
     def _completed(self, record: Record) -> None:
         if not record.released:

@@ -15,10 +15,10 @@ class Journals:
 
     Args:
         origin: the service's origin; a journal of another one is refused.
-        hint: takes the nonces that a receiver process leaves beside a journal file; None without callbacks.
+        hint: takes what a receiver process leaves beside a journal file; None without callbacks.
     """
 
-    def __init__(self, origin: str, hint: Callable[[str], bool] | None) -> None:
+    def __init__(self, origin: str, hint: Callable[[str, str | None], bool] | None) -> None:
         self._origin = origin
         self._hint = hint
         self._opening: dict[int, asyncio.Task[Journal]] = {}
@@ -51,13 +51,14 @@ class Journals:
             self._follow(journal, self._hint)
         return journal
 
-    def _follow(self, journal: Journal, hint: Callable[[str], bool]) -> None:
+    def _follow(self, journal: Journal, hint: Callable[[str, str | None], bool]) -> None:
         from omniedit.flow.receiver import Spool, spool_beside  # brings a web server, which most clients never need
         from omniedit.journal.sqlite import SqliteJournal
 
         if isinstance(journal, SqliteJournal):
-            following = Spool(spool_beside(journal.path)).follow(hint)
-            self._following.append(asyncio.get_running_loop().create_task(following))
+            spool = Spool(spool_beside(journal.path))
+            spool.read(hint)  # calls that came while nobody ran the batch may settle what it left uncertain
+            self._following.append(asyncio.get_running_loop().create_task(spool.follow(hint)))
 
 
 def _failed(opening: asyncio.Task[Journal]) -> bool:

@@ -1,7 +1,8 @@
 """Where the service calls when a task has ended: a handler for any aiohttp application, and a process of its own.
 
-A call changes nothing but the moment of the next look. It is answered at once: known or not, repeated or late, what is
-well formed gets 204, the rest 400, 404 or 413, and nothing tells a stranger which nonces exist.
+A call changes nothing but the moment of the next look; where a paid request was lost it says which task to look at. It
+is answered at once: known or not, repeated or late, what is well formed gets 204, the rest 400, 404 or 413, and nothing
+tells a stranger which nonces exist.
 
 In the process that runs the edits, mount `Receiver(client.hint)`. When calls arrive at another process, that one runs
 `Receiver(Spool(...).write)` beside the journal and the workers read along (`Spool.follow`).
@@ -16,22 +17,24 @@ import os
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 import attrs
 from aiohttp import web
 
-from omniedit.api.notice import LARGEST_NOTICE, read_notice
+from omniedit.api.notice import LARGEST_NOTICE, Notice, read_notice
 from omniedit.journal.base import JournalReader
 
 __all__ = ["Receiver", "ReceiverStatistics", "Spool", "spool_beside"]
 
 _log = logging.getLogger("omniedit.callbacks")
 _ANSWER_WITHIN = 0.8  # seconds: the caller waits for ten, the promise is one
-_LINE = 97  # bytes of the longest nonce and its newline
+_LINE = 4096  # bytes: more than the longest nonce and task id take
 _LARGEST_SPOOL = 1 << 20  # bytes; then it begins anew, since every hint in it is old
 _READ_EVERY = 0.2  # seconds
 
-Hint = Callable[[str], bool | Awaitable[bool]]
+Hint = Callable[[str, str | None], bool | Awaitable[bool]]
+"""Takes the nonce of a call's path and the task id in its body, which is not to be believed."""
 
 
 @attrs.define
@@ -50,7 +53,7 @@ class Receiver:
     """Takes calls and passes on hints.
 
     Args:
-        hint: takes a nonce and tells whether it is known; `client.hint`, or a spool's `write`.
+        hint: takes a nonce and a task id, and tells whether the nonce is known; `client.hint`, or a spool's `write`.
     """
 
     def __init__(self, hint: Hint) -> None:
@@ -71,13 +74,13 @@ class Receiver:
         if notice is None:
             self.statistics.malformed += 1
             return web.Response(status=400)
-        await self._pass_on(notice.nonce)
+        await self._pass_on(notice)
         return web.Response(status=204)
 
-    async def _pass_on(self, nonce: str) -> None:
+    async def _pass_on(self, notice: Notice) -> None:
         try:
             async with asyncio.timeout(_ANSWER_WITHIN):
-                told = self._hint(nonce)
+                told = self._hint(notice.nonce, notice.task_id)
                 known = await told if inspect.isawaitable(told) else told
         except TimeoutError:
             self.statistics.slow += 1
@@ -127,7 +130,7 @@ def spool_beside(journal: str | os.PathLike[str]) -> Path:
 
 
 class Spool:
-    """Hints from a receiver process to the workers of one journal: a small file of nonces, one a line.
+    """Hints from a receiver process to the workers of one journal: a small file, one nonce and task id a line.
 
     Only nonces that the journal knows are written, so that strangers cannot fill the disk.
     """
@@ -135,40 +138,44 @@ class Spool:
     def __init__(self, path: Path, journal: JournalReader | None = None) -> None:
         self._path = path
         self._journal = journal
+        self._at = 0
 
-    async def write(self, nonce: str) -> bool:
+    async def write(self, nonce: str, task_id: str | None = None) -> bool:
         """Append a nonce that the journal knows; False when it knows none such."""
         if self._journal is not None and await self._journal.by_nonce(nonce) is None:
             return False
+        line = f"{nonce} {quote(task_id or '')}\n".encode("ascii")
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
         file = os.open(self._path, flags, 0o600)
         try:
             if os.fstat(file).st_size > _LARGEST_SPOOL:
                 os.ftruncate(file, 0)
-            os.write(file, f"{nonce}\n".encode())
+            os.write(file, line)
         finally:
             os.close(file)
         return True
 
-    async def follow(self, hint: Callable[[str], bool]) -> None:
-        """Pass on what is appended from now on, until cancelled."""
-        at = self._size()
+    async def follow(self, hint: Callable[[str, str | None], bool]) -> None:
+        """Pass on what is appended, until cancelled."""
         while True:
             await asyncio.sleep(_READ_EVERY)
-            size = self._size()
-            if size < at:
-                at = 0
-            if size > at:
-                at = self._pass_on(at, hint)
+            self.read(hint)
 
-    def _pass_on(self, at: int, hint: Callable[[str], bool]) -> int:
+    def read(self, hint: Callable[[str, str | None], bool]) -> None:
+        """Pass on what has come since the last time."""
+        size = self._size()
+        if size < self._at:
+            self._at = 0
+        if size == self._at:
+            return
         with self._path.open("rb") as file:
-            file.seek(at)
+            file.seek(self._at)
             text = file.read(_LARGEST_SPOOL + _LINE)
         whole, newline, _ = text.rpartition(b"\n")
         for line in whole.splitlines():
-            hint(line.decode("ascii", "replace"))
-        return at + len(whole) + len(newline)
+            nonce, _, task_id = line.decode("ascii", "replace").partition(" ")
+            hint(nonce, unquote(task_id) or None)
+        self._at += len(whole) + len(newline)
 
     def _size(self) -> int:
         try:

@@ -1,165 +1,69 @@
-"""Settling lost requests by the service's listing of tasks, for those who alone use their key.
+"""Settling lost requests while their edits are under way: by calls that name them, and by the service's listing.
 
-A lost answer is looked for a few times, since its task may be made late. What is found is written down like any other
-answer; what is not found stays uncertain. The listing is read first and the journal afterwards: whatever was sent
-before the listing was made is then in the journal, as known, or as open and so in doubt.
+A call is waited for as long as one is likely to come; what it names is looked at before it is believed. The listing is
+only for those who alone use their key; it is looked at a few times, since a task may be made late. What nothing settles
+stays uncertain.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 
 import attrs
 
-from omniedit.api import wire
-from omniedit.api.client import Door
-from omniedit.api.gate import Gate
 from omniedit.clock import Clock
-from omniedit.core.lifecycle import Step, move
+from omniedit.core.lifecycle import Step
 from omniedit.core.polling import DueQueue, Place
-from omniedit.core.settling import SKEW, Open, is_alone, match, possible
-from omniedit.errors import JournalError, OmniEditError, ServiceError
+from omniedit.errors import JournalError, OmniEditError
 from omniedit.flow.alarm import Alarm
-from omniedit.flow.asking import ask
 from omniedit.flow.crew import Crew
+from omniedit.flow.finding import Listing, Witness
 from omniedit.flow.record import Record, defect
-from omniedit.journal.base import Journal
-from omniedit.models import Answer, Attempt, Entry, Outcome, Reply, Status, Task
 
-__all__ = ["Listing", "Settler"]
+__all__ = ["Settler"]
 
 _log = logging.getLogger("omniedit.settle")
-_PAGES = 20  # of the listing: beyond it nothing is settled
-_AFTER = (2.0, 10.0, 30.0, 60.0)  # seconds until each further look
-_OPEN = (Status.submitting, Status.uncertain)
-
-
-class Listing:
-    """Finds the task of a lost request.
-
-    Args:
-        door: asks.
-        gate: says when.
-        clock: time.
-        patience: seconds after which no task can come of a request any more.
-    """
-
-    def __init__(self, door: Door, gate: Gate, clock: Clock, *, patience: float) -> None:
-        self._door = door
-        self._gate = gate
-        self._clock = clock
-        self._patience = timedelta(seconds=patience)
-        self._exists = True
-
-    async def settle(self, journal: Journal, entry: Entry) -> Step | None:
-        """Find and write down the task of an uncertain edit; the step is None when nothing is certain.
-
-        Raises:
-            JournalError: it could not be written.
-        """
-        attempt = await _attempt_of(journal, entry)
-        if attempt is None or not self._exists:
-            return None
-        try:
-            listed = await self._listed(entry.edit.model, attempt.at)
-        except OmniEditError as error:
-            self._exists = not (isinstance(error, ServiceError) and error.status in {404, 405})
-            _log.info("settle.no_listing: %s", error.message)
-            return None
-        found = None if listed is None else await self._matched(journal, entry, attempt, *listed)
-        return None if found is None else await self._written(journal, entry, attempt, found)
-
-    async def _listed(self, model: str, since: datetime) -> tuple[list[Task], timedelta] | None:
-        """The tasks made since a moment, and how far the service's clock is ahead; None when there are too many."""
-        tasks: list[Task] = []
-        for page in range(1, _PAGES + 1):
-            reply = await ask(self._gate, self._door, wire.listing(model=model, page=page))
-            ahead = _date_of(reply, self._clock.utcnow()) - self._clock.utcnow()
-            rows = wire.read_page(reply).tasks
-            tasks += rows
-            oldest = rows[-1].created if rows else None
-            if not rows or (oldest is not None and oldest < since + ahead - SKEW):
-                return tasks, ahead
-        return None
-
-    async def _matched(
-        self, journal: Journal, entry: Entry, attempt: Attempt, tasks: list[Task], ahead: timedelta
-    ) -> Task | None:
-        wanted = Open(attempt.nonce, entry.edit.model, attempt.at + ahead)
-        if not is_alone(wanted, await _open_requests(journal, ahead), self._patience):
-            return None
-        strangers = possible(wanted, tasks, self._patience)
-        return match(wanted, await _without_owned(journal, strangers)) if strangers else None
-
-    async def _written(self, journal: Journal, entry: Entry, attempt: Attempt, task: Task) -> Step:
-        now = self._clock.utcnow()
-        step = move(
-            entry,
-            Status.pending,
-            now,
-            reopening=True,
-            task_id=task.id,
-            submitted_at=attempt.at,
-            unfinished_at=attempt.at,
-        )
-        answer = Answer(attempt.nonce, Outcome.accepted, now, task.id, detail="found in the listing")
-        await journal.answer(answer, step.entry)
-        _log.info("settle.found key=%s task_id=%s", entry.key, task.id)
-        return step
-
-
-async def _open_requests(journal: Journal, ahead: timedelta) -> list[Open]:
-    """Every request without a known outcome, by the service's clock."""
-    return [
-        Open(one.nonce, entry.edit.model, one.at + ahead)
-        async for entry in journal.entries(statuses=_OPEN)
-        for one in await journal.attempts(entry.key)
-        if one.outcome in {Outcome.sent, Outcome.unknown}
-    ]
-
-
-async def _without_owned(journal: Journal, tasks: list[Task]) -> list[Task]:
-    """The tasks that the journal does not know."""
-    strangers = {task.id: task for task in tasks}
-    async for entry in journal.entries():
-        strangers.pop(entry.task_id or "", None)
-        if entry.status in _OPEN:  # a late answer may be booked there
-            for one in await journal.attempts(entry.key):
-                strangers.pop(one.task_id or "", None)
-    return list(strangers.values())
-
-
-async def _attempt_of(journal: Journal, entry: Entry) -> Attempt | None:
-    return next((one for one in await journal.attempts(entry.key) if one.nonce == entry.nonce), None)
-
-
-def _date_of(reply: Reply, default: datetime) -> datetime:
-    """The moment at which the service answered, by its own clock (RFC 9110, section 6.6.1)."""
-    try:
-        date = parsedate_to_datetime(reply.headers.get("date", ""))
-    except ValueError:
-        return default
-    return date if date.tzinfo is not None else default
+_AFTER = (2.0, 10.0, 30.0, 60.0)  # seconds until each further look at the listing
+_CALL_WITHIN = 600.0  # seconds after a request in which a call is waited for: twice the longest time told of a task
+_MOST_NAMED = 8  # tasks that calls may name for one request: more are no mistake of the service
+_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds between tries to see a task that was named
 
 
 @attrs.define(eq=False)
 class _Case:
-    """An uncertain record that is looked for."""
+    """An uncertain record that is to be settled. Times are monotonic seconds."""
 
     record: Record
     error: OmniEditError
+    called_by: float
+    """Until when a call is waited for."""
+    look_at: float | None
+    """When the listing is looked at next."""
     looks: int = 0
+    heard: set[str] = attrs.field(factory=set[str])
+    """Tasks that calls have named."""
+    named: list[str] = attrs.field(factory=list[str])
+    """Those that are still to be seen."""
+    ask_at: float = 0.0
+    misses: int = 0
     place: Place[_Case] | None = None
+
+    def due(self, now: float) -> float | None:
+        """When there is something to do; None when nothing can settle it any more."""
+        moments = [self.called_by] if self.called_by > now else []
+        moments += [self.look_at] if self.look_at is not None else []
+        moments += [self.ask_at] if self.named else []
+        return min(moments, default=None)
 
 
 class Settler:
-    """Looks for lost requests of edits that are under way, a few times each.
+    """Settles what can be settled of the edits that are under way, one after the other.
 
     Args:
-        listing: finds their tasks.
+        listing: finds tasks; None where that was not asked for.
+        witness: confirms tasks that calls name.
         clock: time.
         on_found: takes records whose task was found.
         on_ended: takes records that stay uncertain, and why.
@@ -167,13 +71,15 @@ class Settler:
 
     def __init__(
         self,
-        listing: Listing,
+        listing: Listing | None,
+        witness: Witness,
         clock: Clock,
         *,
         on_found: Callable[[Record], None],
         on_ended: Callable[[Record, OmniEditError | None], None],
     ) -> None:
         self._listing = listing
+        self._witness = witness
         self._clock = clock
         self._on_found = on_found
         self._on_ended = on_ended
@@ -183,14 +89,40 @@ class Settler:
         self._crew = Crew(1, self._take, self._work, lambda case: self._end(case, defect(case.record)))
         self._closed = False
 
-    def add(self, record: Record, error: OmniEditError) -> None:
-        """Look for the task of an uncertain record."""
-        if not self._closed:
-            self._cases[record] = case = _Case(record, error)
-            self._park(case)
+    def add(self, record: Record, error: OmniEditError, *, sent_at: datetime | None, named: str | None) -> None:
+        """Try to settle an uncertain record; it is given back at once when nothing can.
+
+        Args:
+            record: the edit.
+            error: why it is uncertain.
+            sent_at: when its request left, where a call for it may come.
+            named: the task that a call named already.
+        """
+        if self._closed:
+            return
+        now = self._clock.monotonic()
+        left = _CALL_WITHIN - (self._clock.utcnow() - sent_at).total_seconds() if sent_at is not None else 0.0
+        look_at = None if self._listing is None else now + _AFTER[0]
+        case = _Case(record, error, now + min(left, _CALL_WITHIN), look_at)
+        self._cases[record] = case
+        if named is not None:
+            case.heard.add(named)
+            case.named.append(named)
+        self._park(case)
+
+    def called(self, record: Record, task_id: str) -> None:
+        """A call named the task of a record; it is looked at now, once however often it is named."""
+        case = self._cases.get(record)
+        if case is None or task_id in case.heard or len(case.heard) >= _MOST_NAMED:
+            return
+        case.heard.add(task_id)
+        case.named.append(task_id)
+        if case.place is not None:
+            case.place = self._due.reschedule(case.place, case.ask_at)
+            self._alarm.set(case.ask_at)
 
     async def release(self, record: Record) -> None:
-        """Look for it no more."""
+        """Settle it no more."""
         case = self._cases.pop(record, None)
         if case is not None and case.place is not None:
             self._due.remove(case.place)
@@ -198,13 +130,16 @@ class Settler:
             await self._crew.drop(case)
 
     async def close(self) -> None:
-        """Stop looking."""
+        """Stop all of it."""
         self._closed = True
         await self._alarm.close()
         await self._crew.close()
 
     def _park(self, case: _Case) -> None:
-        due = self._clock.monotonic() + _AFTER[case.looks]
+        due = case.due(self._clock.monotonic())
+        if due is None:
+            self._end(case, case.error)
+            return
         case.place = self._due.push(case, due)
         self._alarm.set(due)
 
@@ -226,21 +161,46 @@ class Settler:
     async def _work(self, case: _Case) -> None:
         record = case.record
         try:
-            step = await self._listing.settle(record.run.journal, record.entry)
+            step = await self._settled(case)
         except JournalError as error:
             record.run.stop(error)
             self._end(case, error)
             return
-        case.looks += 1
-        if step is not None:
-            self._cases.pop(record, None)
-            record.entry = step.entry
-            record.tell(step.changes)
-            self._on_found(record)
-        elif case.looks < len(_AFTER):
+        if step is None:
             self._park(case)
-        else:
-            self._end(case, case.error)
+            return
+        self._cases.pop(record, None)
+        record.entry = step.entry
+        record.tell(step.changes)
+        self._on_found(record)
+
+    async def _settled(self, case: _Case) -> Step | None:
+        now = self._clock.monotonic()
+        if case.named and case.ask_at <= now:
+            return await self._ask(case)
+        if self._listing is not None and case.look_at is not None and case.look_at <= now:
+            case.looks += 1
+            case.look_at = now + _AFTER[case.looks] if case.looks < len(_AFTER) else None
+            return await self._listing.settle(case.record.run.journal, case.record.entry)
+        return None
+
+    async def _ask(self, case: _Case) -> Step | None:
+        """See one of the tasks that were named. What cannot be seen now is tried again, some times."""
+        task_id = case.named[0]
+        try:
+            step = await self._witness.settle(case.record.run.journal, case.record.entry, task_id)
+        except JournalError:
+            raise
+        except OmniEditError as error:
+            _log.info("settle.unseen key=%s task_id=%s: %s", case.record.key, task_id, error.message)
+            if case.misses < len(_PAUSES):
+                case.ask_at = self._clock.monotonic() + _PAUSES[case.misses]
+                case.misses += 1
+                return None
+            step = None
+        case.named.remove(task_id)
+        case.misses, case.ask_at = 0, 0.0
+        return step
 
     def _end(self, case: _Case, error: OmniEditError) -> None:
         self._cases.pop(case.record, None)

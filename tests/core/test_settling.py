@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import attrs
 from hypothesis import given, strategies as st
 
-from omniedit.core.settling import SKEW, Open, is_alone, match, possible
+from omniedit.core.settling import SKEW, Open, is_alone, is_plausible, match, possible
 from omniedit.models import Status, Task
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -52,6 +52,15 @@ def test_requests_of_another_time_are_no_rivals() -> None:
     """Their tasks would have been made at another time as well."""
     far = [Open("n2", "m", NOW + sign * (PATIENCE + 3 * SKEW)) for sign in (-1, 1)]
     assert settle(LOST, far, [task(1)]) is not None
+
+
+def test_a_task_that_a_call_names_must_fit_what_can_be_compared() -> None:
+    """Of the same model, made since the request left; a repeat under the same nonce may make it much later."""
+    for seconds in (-5, 0, 90, 86_400):
+        assert is_plausible(LOST, task(seconds))
+    assert not is_plausible(LOST, task(-6))
+    assert not is_plausible(LOST, task(1, model="other"))
+    assert not is_plausible(LOST, attrs.evolve(task(1), created=None))
 
 
 moments = st.integers(-300, 300)

@@ -32,7 +32,7 @@ def clip(tmp_path: Path) -> Path:
 async def called_client(sandbox: Sandbox, journal: Path | None = None) -> AsyncIterator[tuple[Client, Receiver, str]]:
     """A client whose receiver runs beside it."""
     clients: list[Client] = []
-    receiver = Receiver(lambda nonce: clients[0].hint(nonce))  # noqa: PLW0108 - the client needs the address first
+    receiver = Receiver(lambda *call: clients[0].hint(*call))  # noqa: PLW0108 - the client needs the address first
     async with (
         receiver.served("127.0.0.1", 0) as address,
         Client(sandbox.api_key, base_url=sandbox.base_url, journal=journal, callback_base=address) as client,
@@ -76,7 +76,7 @@ async def test_what_nobody_asked_for_is_answered_and_changes_nothing(path: str, 
     """Forged, malformed and oversized calls."""
     told: list[str] = []
 
-    def hint(nonce: str) -> bool:
+    def hint(nonce: str, _: str | None) -> bool:
         told.append(nonce)
         return False
 
@@ -93,7 +93,7 @@ async def test_what_nobody_asked_for_is_answered_and_changes_nothing(path: str, 
 async def test_a_slow_hint_does_not_keep_the_caller_waiting() -> None:
     """The service waits ten seconds and then repeats; an answer within one keeps that from happening."""
 
-    async def hint(_: str) -> bool:
+    async def hint(_: str, __: str | None) -> bool:
         await asyncio.sleep(30)
         return True
 
