@@ -7,6 +7,9 @@ Rules of this room:
   that come and go.
 - The evidence is weighed when an episode opens, over the last few openings and what was accepted since the first of
   them. The cap is the lowest level of these openings.
+- The first two openings of all are enough for a cap on tasks when nothing was accepted between them at so high a level:
+  had the rate been limited, the tasks of the meantime would have come on top of those that were there. This spares a
+  cap on few tasks, of which there are few requests an hour, half of the refusals that it takes to be found.
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ class Kind:
     """What may be capped, and how much evidence that takes."""
 
     name: str
-    openings: int  # episodes that must agree
+    openings: int  # episodes that must agree, the last of them ...
+    first: int  # ... or all there were, where nothing was accepted between them at so high a level
     spread: float  # how far apart their levels may be, in square roots of the level
     least: int  # the lowest level worth calling a cap
     proof: int  # acceptances that must lie between them
@@ -35,8 +39,8 @@ class Kind:
 
 
 # An ended task is seen late by up to a look, so the level seen is blurred by the root of the level.
-TASKS = Kind("tasks", openings=4, spread=0.35, least=1, proof=5, above=0.05, try_after=100, try_next=5)
-REQUESTS = Kind("requests", openings=4, spread=0.0, least=3, proof=50, above=0.01, try_after=150, try_next=10)
+TASKS = Kind("tasks", openings=4, first=2, spread=0.35, least=1, proof=5, above=0.05, try_after=100, try_next=5)
+REQUESTS = Kind("requests", openings=4, first=4, spread=0.0, least=3, proof=50, above=0.01, try_after=150, try_next=10)
 
 _KEPT = 500  # acceptances remembered
 _MOST = 250  # a cap above it holds the rate so steady that it is as good as a limit on the rate
@@ -63,14 +67,14 @@ class Ceiling:
         self._openings.append((level, self._accepted, ended))
         kind, (levels, accepted, ends) = self.kind, zip(*self._openings, strict=True)
         cap, middle = min(levels), median_low(levels)
-        if len(levels) < kind.openings or not kind.least <= cap <= _MOST:
+        if not kind.least <= cap <= _MOST or max(levels) - cap > max(1.0, kind.spread * sqrt(middle)):
             return None
-        if max(levels) - cap > max(1.0, kind.spread * sqrt(middle)):
+        since, ended = self._accepted - accepted[0], ends[-1] - ends[0]
+        recent = list(self._levels)[-since:] if since else []
+        if kind.first <= len(levels) < kind.openings:
+            return cap if recent and ended and max(recent) < cap else None
+        if len(levels) < kind.openings or since < kind.proof or ended < max(kind.proof, 2 * sqrt(cap)):
             return None
-        since = self._accepted - accepted[0]
-        if since < kind.proof or ends[-1] - ends[0] < max(kind.proof, 2 * sqrt(cap)):
-            return None
-        recent = list(self._levels)[-since:]
         above = sum(level > middle for level in recent)
         return cap if above <= kind.above * len(recent) else None
 

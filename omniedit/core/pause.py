@@ -13,7 +13,8 @@ Rules of this room:
   comes from work that ends, and the first refusal pauses nobody.
 - Many services count by the minute. Once three blocks in a row can have ended at the same instant of the minute, and
   that is less than half a minute away, it is searched for by halving, and then waited for.
-- A task that ends may have made room: it halves what is left of a pause that nobody asked for, once.
+- A task that ends may have made room: it halves what is left of a pause that nobody asked for, once. Pauses of more
+  than half a minute are beyond that: many tasks have ended by then, and it did not help.
 """
 
 from __future__ import annotations
@@ -125,16 +126,17 @@ class Pause:
 
     def _pause_blindly(self, now: float, interval: float, jitter: float) -> None:
         expected = self._minute.try_at(now)
-        self._halvable = expected is None
-        self._blind = self._rung(now, interval, jitter) if expected is None else expected + _JUST_AFTER
+        rung = self._rung(now - self._began, interval)
+        self._halvable = expected is None and rung <= _HALF_MINUTE
+        self._blind = now + rung * (0.9 + 0.2 * jitter) if expected is None else expected + _JUST_AFTER
 
-    def _rung(self, now: float, interval: float, jitter: float) -> float:
+    def _rung(self, lasted: float, interval: float) -> float:
         if self._in_a_row == 1:
-            return now + min(interval, _HALF_MINUTE)
+            return min(interval, _HALF_MINUTE)
         rung = max(interval, _FIRST_RUNG) * 3.0 ** min(self._in_a_row - 2, 9)
         if rung > _HALF_MINUTE:
-            rung = max(_HALF_MINUTE, min(rung, (now - self._began) / 2))
-        return now + min(rung, _LONGEST) * (0.9 + 0.2 * jitter)
+            rung = max(_HALF_MINUTE, min(rung, lasted / 2))
+        return min(rung, _LONGEST)
 
 
 class _Minute:

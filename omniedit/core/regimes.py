@@ -239,6 +239,8 @@ class Rate(Regime):
             facts.pace(min(facts.pacer.rate, self._achieved(end, now)))
             self.known = facts.pacer.rate
         facts.pacer.restart(left)
+        if self.first:
+            facts.asked = 0.0  # a ramp overshoots by far: what it had to wait is not what a small step too many costs
         self.since = self.grown = end
         self.taken = self.paced = 0
         self.first = False

@@ -20,9 +20,22 @@ def test_refusals_at_one_level_with_nothing_accepted_above_are_a_cap() -> None:
     """Four openings agree, tasks ended in between: the lowest level is the cap."""
     ceiling, found = Ceiling(TASKS), list[int | None]()
     for number, level in enumerate((40, 41, 40, 42)):
-        fill(ceiling, 39, 20, noise=5)
+        fill(ceiling, 40, 20, noise=5)
         found.append(ceiling.opened(level, 20 * number))
     assert found == [None, None, None, 40]
+
+
+@pytest.mark.parametrize(("between", "ended", "cap"), [([4], 1, 5), ([4, 5], 2, None), ([4], 0, None), ([], 1, None)])
+def test_the_first_two_openings_are_a_cap_where_nothing_was_accepted_so_high(
+    between: list[int], ended: int, cap: int | None
+) -> None:
+    """Had the rate been limited, what was accepted meanwhile would have come on top."""
+    ceiling = Ceiling(TASKS)
+    fill(ceiling, 4, 5, noise=4)
+    assert ceiling.opened(5, 0) is None
+    for level in between:
+        ceiling.accepted(level)
+    assert ceiling.opened(5, ended) == cap
 
 
 @pytest.mark.parametrize("levels", [(40, 60, 20, 45), (300, 301, 300, 300), (0, 0, 0, 0)])
@@ -48,7 +61,7 @@ def test_too_little_between_openings_proves_nothing(acceptances: int, ends: int)
     """Work has to be accepted and to end in between."""
     ceiling = Ceiling(TASKS)
     for number in range(4):
-        fill(ceiling, 39, acceptances)
+        fill(ceiling, 40, acceptances)
         assert ceiling.opened(40, ends * number) is None
 
 

@@ -116,6 +116,17 @@ def test_a_task_that_ends_halves_a_blind_pause_once() -> None:
     assert pause.until == 20.0
 
 
+def test_a_long_pause_is_not_halved() -> None:
+    """What has lasted for minutes does not end with a task."""
+    pause = Pause()
+    while pause.until < 200.0:
+        now = max(pause.until, 0.0)
+        refuse(pause, now, now)
+    until = pause.until
+    pause.room_freed(201.0)
+    assert pause.until == until
+
+
 def blocks(pause: Pause, ends: list[float], length: float = 3.0) -> None:
     """Blocks that end at these instants, each after one refusal."""
     for end in ends:

@@ -152,7 +152,7 @@ def accept(rate: Rate, count: int, paced: float) -> None:
 
 
 @pytest.mark.parametrize(("paced", "grows"), [(1.0, True), (0.8, True), (0.5, False)])
-def test_a_rate_grows_only_where_work_would_use_it(paced: float, grows: bool) -> None:
+def test_a_rate_grows_only_where_work_would_use_it(paced: float, *, grows: bool) -> None:
     """A rate far above what is needed waits for the first burst to be refused."""
     rate = Rate(Facts(0.0, None), 0.0, known=2.0)
     accept(rate, 60, paced)
@@ -172,5 +172,14 @@ def test_peaks_of_short_work_are_no_cap(paced: float, found: type) -> None:
         regime = regime.refused(level(30), 700.0, Refusal.FIRST)
         rate.facts.ended += 20
         for _ in range(10):
-            rate.facts.ceilings[0].accepted(20)
+            rate.facts.ceilings[0].accepted(30)
     assert type(regime) is found
+
+
+@pytest.mark.parametrize(("first", "asked"), [(True, 0.0), (False, 150.0)])
+def test_what_the_ramp_had_to_wait_makes_probes_no_rarer(*, first: bool, asked: float) -> None:
+    """It overshot by far; a small step too many is answered with less."""
+    rate = Rate(Facts(0.0, None), 0.0, known=2.0, first=first)
+    rate.facts.asked, rate.facts.failed = 150.0, 50.0
+    rate.accepted(level(0, 200.0), 200.2, reopened=True)
+    assert rate.facts.asked == asked
