@@ -13,8 +13,11 @@ from omniedit.journal.worker import Call, refuse
 
 __all__ = ["Commits", "Looks"]
 
-# Operations after which the log is copied into the database; it then holds about 4 MB, as SQLite itself would have it.
+# The log is copied into the database after so many operations, or commits: it then holds some megabytes, whether many
+# operations shared a commit or none did. A short log is soon used again from its start, and a commit in a file that does
+# not grow is cheaper for the file system.
 _CHECKPOINT_EVERY = 2_000
+_CHECKPOINT_COMMITS = 500
 
 
 class Looks:
@@ -43,7 +46,8 @@ class Commits:
         self._path = path
         self._connection = connection
         self._tables = Writing(connection)
-        self._since_checkpoint = 0
+        self._operations = 0
+        self._commits = 0
 
     def perform(self, calls: Sequence[Call[Writing]]) -> None:
         """Commit the group; when something in it cannot be done, each call alone, so that only that one fails."""
@@ -63,8 +67,8 @@ class Commits:
 
     def tidy(self) -> None:
         """Copy the log into the database now and then, while no caller waits for this group any more."""
-        if self._since_checkpoint >= _CHECKPOINT_EVERY:
-            self._since_checkpoint = 0
+        if self._operations >= _CHECKPOINT_EVERY or self._commits >= _CHECKPOINT_COMMITS:
+            self._operations = self._commits = 0
             # What fails here (a full disk) is still in the log, which is durable; the next checkpoint tries again.
             with suppress(sqlite3.Error):
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
@@ -78,7 +82,8 @@ class Commits:
         except BaseException:
             self._roll_back()
             raise
-        self._since_checkpoint += sum(call.weight for call in calls)
+        self._operations += sum(call.weight for call in calls)
+        self._commits += 1
 
     def _roll_back(self) -> None:
         """Some failures have rolled back already."""

@@ -134,7 +134,7 @@ class Writing(Reading):
 
     def write(self, entry: Entry) -> None:
         """Replace the state of one edit."""
-        self._run("set_state", state_row(entry, self._job(entry.key)))
+        self._replace(state_row(entry, self._job(entry.key)))
 
     def intend(self, entry: Entry) -> None:
         """Replace the state and add the attempt, or open it again."""
@@ -178,8 +178,15 @@ class Writing(Reading):
         state = state_row(entry, job)
         self._run("add_state", state)
         if any(state[column] is not None for column in state.keys() - _ADMITTED):
-            self._run("set_state", state)
+            self._replace(state)
         return entry
+
+    def _replace(self, state: Mapping[str, object]) -> None:
+        if not state["is_open"]:
+            self._run("turn_state", state)
+        if not self._run("set_state", state).rowcount:  # it had ended, and is open again
+            self._run("turn_state", state)
+            self._run("set_state", state)
 
     def _holder(self, target: str, mark: int | None) -> str | None:
         """Key of the edit that has this target; the mark finds candidates, the text decides."""

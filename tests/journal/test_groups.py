@@ -65,7 +65,7 @@ async def test_write_is_durable_before_it_returns(path: Path) -> None:
     journal, entries = await open_with(path, 1)
     for turn in range(5):
         before = transactions(path)
-        await journal.write(attrs.evolve(entries[0], renewals=turn))
+        await journal.write(attrs.evolve(entries[0], renewals=turn + 1))
         assert transactions(path) == before + 1
     await journal.close()
 

@@ -35,13 +35,16 @@ INSERT INTO job (
 INSERT INTO state (job, is_open, status, at) VALUES (:job, :is_open, :status, :at);
 
 -- name: set_state
+-- Leaves `is_open` alone, so that no index is touched: that is a third of what a move would write.
 UPDATE state SET
-    is_open = :is_open, status = :status, at = :at, credits_reserved = :credits_reserved, credits_used = :credits_used,
-    nonce = :nonce, task_id = :task_id, submitted_at = :submitted_at, unfinished_at = :unfinished_at,
-    deadline = :deadline, renewals = :renewals, link = :link, path = :path, sha256 = :sha256, size = :size,
-    video_url = :video_url, callback_url = :callback_url, error_type = :error_type, error_code = :error_code,
-    error_message = :error_message
-WHERE job = :job;
+    status = :status, at = :at, credits_reserved = :credits_reserved, credits_used = :credits_used, nonce = :nonce,
+    task_id = :task_id, submitted_at = :submitted_at, unfinished_at = :unfinished_at, deadline = :deadline,
+    renewals = :renewals, link = :link, path = :path, sha256 = :sha256, size = :size, video_url = :video_url,
+    callback_url = :callback_url, error_type = :error_type, error_code = :error_code, error_message = :error_message
+WHERE job = :job AND is_open = :is_open;
+
+-- name: turn_state
+UPDATE state SET is_open = :is_open WHERE job = :job;
 
 -- name: attempts_of_key
 SELECT job.key, attempt.nonce, attempt.at, attempt.outcome, attempt.task_id, attempt.detail
