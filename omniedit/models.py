@@ -153,8 +153,11 @@ def _rebuild_edit(source: str, prompt: str, more: dict[str, Never]) -> Edit:
 
 
 def _identity(source: object, prompt: object, model: object, variant: object) -> str:
-    text = json.dumps([source, prompt, model, variant], ensure_ascii=True, default=repr)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256(_ENCODER.encode([source, prompt, model, variant]).encode()).hexdigest()[:32]
+
+
+# Made once: `json.dumps` makes one at every call that is not wholly ordinary.
+_ENCODER = json.JSONEncoder(ensure_ascii=True, default=repr)
 
 
 @attrs.frozen

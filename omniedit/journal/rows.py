@@ -95,7 +95,7 @@ def micros(moment: datetime | None) -> int | None:
 
 def from_micros(count: int | None) -> datetime | None:
     """The aware UTC datetime that `micros` was given."""
-    return None if count is None else _EPOCH + timedelta(microseconds=count)
+    return None if count is None else _EPOCH + timedelta(0, 0, count)
 
 
 def pack(word: str) -> str | bytes:
@@ -225,7 +225,7 @@ def entry_of(row: Row) -> Entry:
         ),
         target=target,
         status=status_of(status),
-        at=_EPOCH + timedelta(microseconds=at),
+        at=_EPOCH + timedelta(0, 0, at),
         video_url=untext(video_url),
         callback_url=untext(callback_url),
         nonce=unpack(nonce),
@@ -252,7 +252,7 @@ def attempt_of(row: Row) -> Attempt:
     return Attempt(
         nonce=f"{unpack(nonce)}",
         key=f"{unpack(key)}",
-        at=_EPOCH + timedelta(microseconds=at),
+        at=_EPOCH + timedelta(0, 0, at),
         outcome=OUTCOMES[int(outcome)],
         task_id=untext(task_id),
         detail=untext(detail),
