@@ -50,9 +50,10 @@ TITLES = {
 }
 # Why a bar is missed, shown as long as it is: suite, a part of the name, reason.
 REASONS = [
-    ("journal", "the same in median syncs of the disk beside it", """other programs wrote to the same disk: its slowest
-     syncs took more than twenty times the median, and a commit waits for them. Where a sync takes 1 ms and nothing else
-     writes (below) the bar is kept; on this disk, alone, 5 to 7 median syncs of 0.2 ms were seen."""),
+    ("journal", "the same in median syncs of the disk beside it", """the disk is shared, and one in a hundred of its
+     syncs takes as long as ten others. Whatever waits for it meets that: the same stream onto a bare file, 4 KiB and a
+     sync for each group and nothing else, takes as long (the row below). Where a sync takes 1 ms and nothing else
+     writes (further below) the bar is kept."""),
     ("journal", "cold:", """a single look while other programs kept both cores and the disk busy; the look itself takes
      0.02 s of CPU. On the same machine, less busy, 0.08 to 0.1 s, and the whole command 0.3 to 0.4 s."""),
     ("weather", "memory beside that", """measured before the keys of a batch took six bytes instead of eight and the

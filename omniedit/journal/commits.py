@@ -14,8 +14,8 @@ from omniedit.journal.worker import Call, refuse
 __all__ = ["Commits", "Looks"]
 
 # The log is copied into the database after so many operations, or commits: it then holds some megabytes, whether many
-# operations shared a commit or none did. A short log is soon used again from its start, and a commit in a file that does
-# not grow is cheaper for the file system.
+# operations shared a commit or none did. A short log is soon used again from its start, and a commit in a file that
+# does not grow is cheaper for the file system.
 _CHECKPOINT_EVERY = 2_000
 _CHECKPOINT_COMMITS = 500
 
