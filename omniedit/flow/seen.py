@@ -1,4 +1,4 @@
-"""Which edits a run has met: a set of keys that costs about seven bytes each."""
+"""Which edits a run has met: a set of keys that costs about eight bytes each."""
 
 from __future__ import annotations
 
@@ -15,27 +15,25 @@ class KeySet:
     __slots__ = ("_shelves",)
 
     def __init__(self) -> None:
-        self._shelves: list[bytearray | None] = [None] * _SHELVES
+        # Immutable, so that each has its exact size: shelves that grow in place leave holes between them.
+        self._shelves = [b""] * _SHELVES
 
     def add(self, key: str) -> bool:
         """Add a key; False when it was there."""
         number, rest = _split(key)
         shelf = self._shelves[number]
-        if shelf is None:
-            self._shelves[number] = bytearray(rest)
-            return True
         if _place(shelf, rest) >= 0:
             return False
-        shelf += rest
+        self._shelves[number] = shelf + rest
         return True
 
     def discard(self, key: str) -> None:
         """Forget a key."""
         number, rest = _split(key)
         shelf = self._shelves[number]
-        place = -1 if shelf is None else _place(shelf, rest)
-        if shelf is not None and place >= 0:
-            del shelf[place : place + _WIDTH]
+        place = _place(shelf, rest)
+        if place >= 0:
+            self._shelves[number] = shelf[:place] + shelf[place + _WIDTH :]
 
 
 def _split(key: str) -> tuple[int, bytes]:
@@ -43,7 +41,7 @@ def _split(key: str) -> tuple[int, bytes]:
     return shelf, rest.to_bytes(_WIDTH, "big")
 
 
-def _place(shelf: bytearray, rest: bytes) -> int:
+def _place(shelf: bytes, rest: bytes) -> int:
     """Where it lies, -1 if it does not. Bytes of two neighbours may look like it: those do not count."""
     at = shelf.find(rest)
     while at >= 0 and at % _WIDTH:

@@ -21,7 +21,7 @@ __all__ = ["files_of", "is_of_the_disk", "journal_error", "read_only", "writable
 # "omni", so that `file` and this library know a journal from any other SQLite database.
 _APPLICATION_ID = 0x6F6D6E69
 # Pages are kept by the operating system as well; a small cache keeps the memory of a resume flat. KiB.
-_CACHE = 4 * 1024
+_CACHE = 2 * 1024
 # Checkpoints are made between groups, see `writing`; this bound in pages only holds if they fail.
 _LATEST_CHECKPOINT = 16_384
 # Another program may look into the file with SQLite's own tools for a moment. Seconds.
