@@ -31,8 +31,9 @@ from omniedit.errors import JournalError
 from omniedit.journal import SqliteReader
 from omniedit.journal.database import writable
 from omniedit.journal.tables import Writing
-from omniedit.models import Edit, Entry, Outcome, Status
-from omniedit.testing import BackgroundSandbox, Settings
+from omniedit.models import Edit, Entry, Status
+from omniedit.testing import BackgroundSandbox, Settings, is_whole
+from omniedit.testing.journals import read_journal
 
 PROCESS = ROOT / "tests" / "weather" / "batch_process.py"
 SCALE = 20.0  # seconds of the world in one real second, as in the process
@@ -133,7 +134,7 @@ def storm(folder: Path, kills: int, seed: int) -> Toll:
         sandbox.faults.clear()
         held = finished(options, on_uncertain="hold")["counts"]
         finished(options, on_uncertain="replay")
-        entries, known = asyncio.run(read(folder / "edits.db"))
+        entries, known = asyncio.run(read_journal(folder / "edits.db"))
         prompts = Counter(task.prompt for task in sandbox.accepted)
         assert Counter(known) == Counter(task.id for task in sandbox.accepted), "a task that the journal does not know"
         return Toll(
@@ -250,15 +251,6 @@ async def statuses(path: Path) -> dict[str, int]:
         await reader.close()
 
 
-async def read(path: Path) -> tuple[list[Entry], list[str]]:
-    """All edits, and the ids of all requests that were accepted."""
-    reader = SqliteReader(path)
-    entries = [entry async for entry in reader.entries()]
-    attempts = [one for entry in entries for one in await reader.attempts(entry.key)]
-    await reader.close()
-    return entries, [f"{one.task_id}" for one in attempts if one.outcome is Outcome.accepted]
-
-
 def is_saved(entry: Entry) -> bool:
     """Whether the journal says so, and the file is what it says."""
     path = Path(entry.target)
@@ -267,17 +259,7 @@ def is_saved(entry: Entry) -> bool:
 
 def halves(folder: Path) -> list[Path]:
     """Results that end before their last box does."""
-    return [path for path in folder.rglob("*.mp4") if not whole(path.read_bytes())]
-
-
-def whole(data: bytes) -> bool:
-    at = 0
-    while at + 8 <= len(data):
-        size = int.from_bytes(data[at : at + 4], "big")
-        if size < 8:
-            return False
-        at += size
-    return at == len(data) and data[4:8] == b"ftyp"
+    return [path for path in folder.rglob("*.mp4") if not is_whole(path)]
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from omniedit.journal.contract import journal_contract
     from omniedit.sandbox.script import Faults, FaultScriptError
     from omniedit.sandbox.settings import Limit, Settings
-    from omniedit.testing.clips import sample_clip
+    from omniedit.testing.clips import is_whole, sample_clip
     from omniedit.testing.fakeclock import FakeClock
     from omniedit.testing.sandbox import BackgroundSandbox, Sandbox
 
@@ -24,6 +24,7 @@ __all__ = [
     "Limit",
     "Sandbox",
     "Settings",
+    "is_whole",
     "journal_contract",
     "sample_clip",
 ]
@@ -36,6 +37,7 @@ _HOMES = {
     "Limit": "omniedit.sandbox.settings",
     "Sandbox": "omniedit.testing.sandbox",
     "Settings": "omniedit.sandbox.settings",
+    "is_whole": "omniedit.testing.clips",
     "journal_contract": "omniedit.journal.contract",
     "sample_clip": "omniedit.testing.clips",
 }

@@ -8,7 +8,7 @@ from typing import Literal
 
 from omniedit.sandbox.scenes import SceneName, make_clip
 
-__all__ = ["sample_clip"]
+__all__ = ["is_whole", "sample_clip"]
 
 _BOX = struct.Struct(">I4s")
 
@@ -33,6 +33,19 @@ def sample_clip(
     make_clip(target, seconds, size=size, fps=fps, audio=audio, scene=scene, layout="moov_at_end")
     target.write_bytes(_with_wide_mdat(target.read_bytes()))
     return target
+
+
+def is_whole(path: str | Path) -> bool:
+    """Whether a file is an mp4 that is complete to the end of its last box."""
+    data, at = Path(path).read_bytes(), 0
+    while at + _BOX.size <= len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        if size == 1:  # the length follows in 64 bits (ISO/IEC 14496-12, section 4.2)
+            size = int.from_bytes(data[at + 8 : at + 16], "big")
+        if size < _BOX.size:
+            return False
+        at += size
+    return at == len(data) and data[4:8] == b"ftyp"
 
 
 def _with_wide_mdat(data: bytes) -> bytes:

@@ -17,7 +17,7 @@ import pytest
 from omniedit import Change, Client, Edit, Status
 from omniedit.api.client import Timeouts
 from omniedit.core.lifecycle import follows
-from omniedit.testing import Sandbox, Settings
+from omniedit.testing import Sandbox, Settings, is_whole
 
 SCALE = 20.0  # seconds of the world in one real second
 SHORT = Timeouts(connect=1.0, submit=1.0, read=1.0, stall=2.0)
@@ -107,24 +107,13 @@ class World:
         if posts is not None:
             assert len(self.sandbox.submissions) == posts
         saved = sorted(self.folder.rglob("*.mp4"))
-        assert [path for path in saved if not whole(path)] == []
+        assert [path for path in saved if not is_whole(path)] == []
         if files is not None:
             assert len(saved) == files
 
     def lines(self, path: str, method: str = "GET") -> int:
         """How often a path was asked for."""
         return sum(request.path.startswith(path) and request.method == method for request in self.sandbox.requests)
-
-
-def whole(path: Path) -> bool:
-    """Whether an mp4 is complete to its last box."""
-    data, at = path.read_bytes(), 0
-    while at + 8 <= len(data):
-        size = int.from_bytes(data[at : at + 4], "big")
-        if size < 8:
-            return False
-        at += size
-    return at == len(data) and data[4:8] == b"ftyp"
 
 
 Make = Callable[..., Any]

@@ -128,6 +128,8 @@ async def test_a_late_lease_lives_on_when_nobody_took_over(dsn: str) -> None:
         await silence(late)
         await asyncio.sleep(DEAD * 1.5)
         await late.write(new_entry(1, Status.uploading))
+        assert await late.entry(new_entry(1).key) == new_entry(1, Status.uploading)
+        assert not late.lost.is_set()
 
 
 async def test_two_hosts_that_take_over_at_once_do_not_both_get_an_edit(dsn: str) -> None:
@@ -155,6 +157,8 @@ async def test_hosts_that_start_together_make_one_schema(dsn: str) -> None:
     """Migrating is one after the other."""
     journals = [PostgresJournal(dsn, name=f"host {number}") for number in range(5)]
     await asyncio.gather(*(journal.open(ORIGIN) for journal in journals))
+    await asyncio.gather(*(journal.admit([new_entry(number)]) for number, journal in enumerate(journals)))
+    assert [len(await all_of(journal.entries())) for journal in journals] == [5] * 5
     await asyncio.gather(*(journal.close() for journal in journals))
 
 

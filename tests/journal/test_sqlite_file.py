@@ -167,8 +167,11 @@ async def test_empty_file_becomes_a_journal(tmp_path: Path) -> None:
     """What a crash in the very first moment leaves behind."""
     path = tmp_path / "journal.db"
     path.touch()
+    await make(path, edits=3)
     await make(path)
-    await make(path)
+    reader = SqliteReader(path)
+    assert len([entry async for entry in reader.entries()]) == 3
+    await reader.close()
 
 
 async def test_edits_named_in_another_way_are_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 import av
 import pytest
 
-from omniedit.testing import sample_clip
+from omniedit.testing import is_whole, sample_clip
 
 Layout = Literal["faststart", "moov_at_end", "fragmented", "mdat64"]
 
@@ -43,6 +43,17 @@ def test_layouts_differ_where_they_should(tmp_path: Path) -> None:
     assert late.index("moov") > late.index("mdat")
     assert "moof" in dict(boxes(sample_clip(tmp_path / "c.mp4", 0.3, layout="fragmented")))
     assert dict(boxes(sample_clip(tmp_path / "d.mp4", 0.3, layout="mdat64")))["mdat"] == 1
+
+
+@pytest.mark.parametrize("layout", ["faststart", "moov_at_end", "fragmented", "mdat64"])
+def test_a_clip_is_whole_until_a_byte_is_missing(tmp_path: Path, layout: Layout) -> None:
+    """At its end, or in the middle; and what is no mp4 is never whole."""
+    path = sample_clip(tmp_path / "clip.mp4", 0.3, layout=layout)
+    data = path.read_bytes()
+    assert is_whole(path)
+    for broken in (data[:-1], data[: len(data) // 2], data[4:], data + b"\0" * 9, b"", b"<html>not an mp4</html>"):
+        path.write_bytes(broken)
+        assert not is_whole(path)
 
 
 def test_a_clip_without_sound(tmp_path: Path) -> None:

@@ -18,9 +18,8 @@ import attrs
 import pytest
 
 from omniedit import Status
-from omniedit.journal import SqliteReader
-from omniedit.models import Entry, Outcome
-from omniedit.testing import BackgroundSandbox, Settings
+from omniedit.testing import BackgroundSandbox, Settings, is_whole
+from omniedit.testing.journals import read_journal
 
 PROCESS = Path(__file__).with_name("batch_process.py")
 SCALE = 20.0  # as in the process
@@ -66,7 +65,7 @@ class Weather:
         """Holds at every moment: no edit was accepted twice, no half file has a final name."""
         prompts = Counter(task.prompt for task in self.sandbox.accepted)
         assert max(prompts.values(), default=1) == 1, f"accepted twice: {prompts.most_common(3)}"
-        assert [path for path in self.folder.rglob("*.mp4") if not whole(path)] == []
+        assert [path for path in self.folder.rglob("*.mp4") if not is_whole(path)] == []
 
     def settle(self) -> int:
         """Go on to the end, holding what is uncertain, then repeating it; gives how many edits were uncertain."""
@@ -83,7 +82,7 @@ class Weather:
 
     def known_tasks(self) -> set[str]:
         """The tasks that stand with their edits in the journal, whatever became of them."""
-        entries, _ = asyncio.run(read(self.folder / "edits.db"))
+        entries, _ = asyncio.run(read_journal(self.folder / "edits.db"))
         return {entry.task_id for entry in entries if entry.task_id}
 
     def check_end(self) -> None:
@@ -93,32 +92,12 @@ class Weather:
         assert len(self.sandbox.accepted) == edits
         left = {path.suffix for path in self.folder.rglob("*") if path.is_file()}
         assert left == {".db", ".mp4"}, "parts, logs or locks are left"
-        entries, accepted = asyncio.run(read(self.folder / "edits.db"))
+        entries, accepted = asyncio.run(read_journal(self.folder / "edits.db"))
         assert len(entries) == edits
         assert Counter(accepted) == Counter(task.id for task in self.sandbox.accepted)
         for entry in entries:
             assert (entry.status, entry.path) == (Status.saved, entry.target)
             assert sha256(Path(entry.target).read_bytes()).hexdigest() == entry.sha256
-
-
-async def read(journal: Path) -> tuple[list[Entry], list[str]]:
-    """All edits of a journal, and the ids of all accepted requests in it."""
-    reader = SqliteReader(journal)
-    entries = [entry async for entry in reader.entries()]
-    attempts = [one for entry in entries for one in await reader.attempts(entry.key)]
-    await reader.close()
-    return entries, [one.task_id or "" for one in attempts if one.outcome is Outcome.accepted]
-
-
-def whole(path: Path) -> bool:
-    """Whether an mp4 is complete to its last box."""
-    data, at = path.read_bytes(), 0
-    while at + 8 <= len(data):
-        size = int.from_bytes(data[at : at + 4], "big")
-        if size < 8:
-            return False
-        at += size
-    return at == len(data) and data[4:8] == b"ftyp"
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
