@@ -90,8 +90,14 @@ def arguments() -> argparse.Namespace:
 
 
 def machine() -> Figures:
-    """What it was measured on."""
-    return {"cpus": os.cpu_count(), "python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
+    """What it was measured on, and how busy that was."""
+    load = round(os.getloadavg()[0], 1)
+    return {
+        "cpus": os.cpu_count(),
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+        "load": load,
+    }
 
 
 # -- commits ---------------------------------------------------------------------------------------------------------
@@ -358,7 +364,11 @@ def long_journal(options: argparse.Namespace) -> Figures:
         "filled_in_s": filled,
         "size_mb": large.stat().st_size / 1e6,
         "bytes_per_edit": large.stat().st_size / options.edits,
-        "cold": part("looks", large, options.edits) | {"status_command_s": status_command(large)},
+        "cold": {
+            **part("looks", large, options.edits),
+            "status_command_s": status_command(large),
+            "load": machine()["load"],
+        },
         "resume": {**memory, "growth_of_memory": growth},
     }
 
