@@ -133,7 +133,7 @@ class Client:
         base_of_calls = callback_base and callback_base.rstrip("/")
         self._how = EngineSettings(self._patience, grace, max_downloads, base_of_calls, settle_by_listing)
         self._clock = clock or SystemClock()
-        self._movers = Movers(self._clock, local=self._door.local, limit_rate=limit_rate, tls=ssl_context)
+        self._movers = Movers(self._clock, max_downloads, limit_rate, ssl_context, local=self._door.local)
         self._sources = Sources(
             host or ServiceFiles(Uploader(self._door, self._entered, self._clock).upload),
             preflight=preflight,

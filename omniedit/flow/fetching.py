@@ -11,6 +11,7 @@ import itertools
 import logging
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import attrs
 
@@ -26,9 +27,9 @@ from omniedit.core.transfer import download_order, is_near
 from omniedit.errors import DownloadFailed, JournalError, LinkExpired, OmniEditError
 from omniedit.flow.asking import ask
 from omniedit.flow.crew import Crew
-from omniedit.flow.record import Record, commit, defect, linked
+from omniedit.flow.record import OnTransfer, Record, commit, defect, linked
 from omniedit.media.storage import Storage, Stored
-from omniedit.models import Status, Task
+from omniedit.models import Edit, Status, Task
 
 __all__ = ["Fetcher"]
 
@@ -176,16 +177,12 @@ class Fetcher:
             await record.run.journal.write(known)
             record.entry = known
 
-        def on_progress(received: int, length: int | None) -> None:
-            if tell is not None:
-                tell(Transfer(entry.edit, Status.downloading, received, length))
-
         return await self._storage.save(
             entry.link or "",
             entry.target,
             task_id=entry.task_id,
             overwrite=record.run.overwrite,
-            on_progress=on_progress,
+            on_progress=None if tell is None else partial(_tell, tell, entry.edit),
             on_verified=on_verified,
         )
 
@@ -267,3 +264,7 @@ class Fetcher:
         """Stop all downloads."""
         self._closed = True
         await self._crew.close()
+
+
+def _tell(tell: OnTransfer, edit: Edit, received: int, length: int | None) -> None:
+    tell(Transfer(edit, Status.downloading, received, length))

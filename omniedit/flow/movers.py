@@ -14,20 +14,27 @@ if TYPE_CHECKING:
 
 __all__ = ["Movers"]
 
+# Calls of `Client.download` come beside those that the engine follows.
+_BARE_DOWNLOADS = 64
+
 
 class Movers:
     """The downloads of one client, and the places where they go.
 
     Args:
-        local: the service, and with it its results, may be on this machine.
+        clock: time.
+        at_once: downloads that the client follows at a time.
         limit_rate: bytes per second over all downloads.
         tls: certificates to trust instead of the system's.
-        clock: time.
+        local: the service, and with it its results, may be on this machine.
     """
 
-    def __init__(self, clock: Clock, *, local: bool, limit_rate: float | None, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, clock: Clock, at_once: int, limit_rate: float | None, tls: ssl.SSLContext | None, *, local: bool
+    ) -> None:
         self._clock = clock
         self._local = local
+        self._at_once = at_once
         self._limit_rate = limit_rate
         self._tls = tls
         self._downloader: Downloader | None = None
@@ -39,7 +46,11 @@ class Movers:
             from omniedit.media.download import Downloader
 
             self._downloader = Downloader(
-                allow_private=self._local, limit_rate=self._limit_rate, tls=self._tls, clock=self._clock
+                allow_private=self._local,
+                at_once=max(self._at_once, _BARE_DOWNLOADS),
+                limit_rate=self._limit_rate,
+                tls=self._tls,
+                clock=self._clock,
             )
         return self._downloader
 
@@ -55,7 +66,5 @@ class Movers:
         """Close what was made; a second call does nothing."""
         if self._downloader is not None:
             await self._downloader.close()
-        if self._storage is not None:
-            await self._storage.close()
         if self._storage is not None:
             await self._storage.close()

@@ -1,8 +1,8 @@
 """Bring results home: streamed, resumed, verified, synced, and only then named.
 
-A name exists only when its bytes are complete. What comes goes to `NAME.part` in blocks of about 512 KiB: while one
-is written and hashed by a thread, the next one fills, so a stream holds about two blocks and the buffers of its
-connection, whatever the size of the file. What fails is tried again where it stopped; nothing here is ever billed.
+A name exists only when its bytes are complete. What comes goes to `NAME.part` in blocks of at most 512 KiB: one thread
+receives, hashes and writes them, so a stream holds one block and the buffers of its connection, whatever the size of
+the file. What fails is tried again where it stopped; nothing here is ever billed.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ class Downloader:
     Args:
         allow_private: results may lie on loopback and private addresses, because the service itself does.
         limit_rate: bytes a second over all downloads together; None for no limit.
+        at_once: downloads under way at a time, each in a thread of its own; more wait for a free one.
         per_host: most connections to one media host; None for no limit.
         stall_timeout: seconds in which at least 4 KiB must come; there is no limit for the whole.
         cap: the most bytes that one result may have.
@@ -63,6 +64,7 @@ class Downloader:
         self,
         *,
         allow_private: bool = False,
+        at_once: int = 64,
         limit_rate: float | None = None,
         per_host: int | None = None,
         stall_timeout: float = 30.0,
@@ -73,12 +75,13 @@ class Downloader:
     ) -> None:
         clock = clock or SystemClock()
         self._tools = Tools(
-            web=MediaWeb(allow_private=allow_private, stall_timeout=stall_timeout, per_host=per_host, tls=tls),
+            web=MediaWeb(
+                allow_private=allow_private, at_once=at_once, stall_timeout=stall_timeout, per_host=per_host, tls=tls
+            ),
             disk=Disk(_THREADS),
-            rate=RateLimit(limit_rate, clock),
+            rate=RateLimit(limit_rate),
             clock=clock,
             jitter=jitter,
-            stall_timeout=stall_timeout,
             cap=cap,
         )
 
@@ -118,8 +121,8 @@ class Downloader:
         part, disk = PartFile(target), self._tools.disk
         try:
             await disk.run(part.open)
-            await Transfer(self._tools, url, part, on_progress).run()
-            sha256, size = await disk.run(part.sync), part.known.size
+            sha256 = await Transfer(self._tools, url, part, on_progress).run()
+            size = part.known.size
             if on_verified is not None:
                 await on_verified(sha256, size)
             path = await disk.run(partial(part.publish, overwrite=overwrite, mark=mark_of(task_id)))
@@ -127,7 +130,8 @@ class Downloader:
             error.task_id = error.task_id or task_id
             raise
         finally:
-            await disk.run(part.close)
+            if not part.closed:
+                await disk.run(part.close)
         return Download(path, sha256, size)
 
     async def settled(self, target: Path, sha256: str, size: int, *, task_id: str | None = None) -> Path | None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import attrs
 
-from omniedit.clock import Clock
-
 __all__ = ["HostSlots", "RateLimit"]
+
+_LEAST_PIECE = 4096
 
 
 class RateLimit:
@@ -18,28 +19,32 @@ class RateLimit:
 
     Args:
         rate: bytes a second; None for no limit.
-        clock: what waits.
     """
 
     # So much may come at once, in seconds of the rate: waiting for every single chunk would cost more than it brings.
     _BURST = 0.05
 
-    def __init__(self, rate: float | None, clock: Clock) -> None:
+    def __init__(self, rate: float | None) -> None:
         self._rate = rate
-        self._clock = clock
         self._due = 0.0
+        self._lock = threading.Lock()
 
-    async def take(self, count: int) -> bool:
-        """Wait until so many bytes are due; tells whether there was anything to wait for."""
+    def piece(self, most: int) -> int:
+        """Bytes worth reading at once: few under a low rate, so that they come steadily."""
+        return most if self._rate is None else max(_LEAST_PIECE, min(most, int(self._rate * self._BURST)))
+
+    def take(self, count: int, now: float) -> float:
+        """Seconds to wait until so many bytes are due; safe to call from any thread.
+
+        Args:
+            count: bytes.
+            now: the same monotonic clock at every call, in seconds.
+        """
         if self._rate is None:
-            return False
-        now = self._clock.monotonic()
-        self._due = max(self._due, now) + count / self._rate
-        wait = self._due - now - self._BURST
-        if wait <= 0:
-            return False
-        await self._clock.sleep(wait)
-        return True
+            return 0.0
+        with self._lock:
+            self._due = max(self._due, now) + count / self._rate
+            return max(0.0, self._due - now - self._BURST)
 
 
 @attrs.define

@@ -4,8 +4,8 @@ Everything here blocks and is called from the downloader's threads; calls for on
 
 - The `.part` is created exclusively, never through a symbolic link, and locked: a second process gets `busy`.
 - The note says which version of the file the bytes belong to, how many were written, and their sha256; never the
-  link. What lies on disk is continued only when it still has that sha256, so that a power cut between two writes
-  costs bytes, never correctness.
+  link. It is brought up to date every 2 MiB, when all is there, and when the file is let go of. What lies on disk is
+  continued only when it still has that sha256, so that a power cut between two writes costs bytes, never correctness.
 - The finished name appears when the bytes are synced, and never replaces anything unless told to.
 """
 
@@ -18,10 +18,11 @@ import json
 import os
 import stat
 import threading
-from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import attrs
 
 from omniedit.core.mp4 import Need, NotAnMp4, Piece, step, walk
 from omniedit.core.naming import beside, part_name
@@ -32,6 +33,8 @@ from omniedit.models import MediaFacts
 __all__ = ["PartFile", "read_facts", "same_content"]
 
 _READ = 1024 * 1024
+# Bytes between two notes: so many are fetched again at most after a process was killed.
+_NOTE_EVERY = 2 * 1024 * 1024
 # Bytes of a note: twice what the longest validator takes.
 _NOTE = 1024
 # Reads of a walk over a local file: they are cheap, and bounded in bytes by the walk itself.
@@ -63,9 +66,9 @@ class PartFile:
     def __init__(self, target: Path) -> None:
         self.target = target
         self.known = Part()
+        self._noted = 0
         self._folder = self._file = self._note = -1
         self._closed = False
-        self._queue: deque[memoryview] = deque()
         self._lock = threading.Lock()
         self._digest = hashlib.sha256()
 
@@ -92,30 +95,29 @@ class PartFile:
         with self._lock, _explained(self.target, receive.length):
             if receive.offset == 0:
                 self._truncate()
+            # Not noted yet: what the note says of bytes that are gone, nothing bears out.
             self.known = Part(self.known.size, receive.etag, receive.length)
-            self._write_note()
             if receive.length is not None:
                 _check_room(self._folder, receive.length - self.known.size)
 
-    def push(self, block: memoryview) -> None:
-        """Queue bytes, which must not change until they are drained; called from the event loop, does not block."""
-        self._queue.append(block)
-
-    def drain(self) -> None:
-        """Write all that is queued, in order, and note it.
+    def write(self, block: memoryview) -> None:
+        """Write what comes next; it is noted now and then.
 
         Raises:
-            DownloadFailed: `disk_full`, `permission`, ...; the note then tells how far it came.
+            DownloadFailed: `disk_full`, `permission`, ...
         """
         with self._lock, _explained(self.target, self.known.length):
-            self._drain()
+            _write_all(self._file, block, self.known.size)
+            self._digest.update(block)
+            self.known = attrs.evolve(self.known, size=self.known.size + len(block))
+            if (fresh := self.known.size - self._noted) >= _NOTE_EVERY:
+                _start_syncing(self._file, self._noted, fresh)
+                self._write_note()
 
     def discard(self) -> None:
         """Throw away what is there."""
         with self._lock, _explained(self.target):
-            self._queue.clear()
             self._truncate()
-            self.known = Part()
             self._write_note()
 
     def facts(self) -> MediaFacts | NotAnMp4:
@@ -126,11 +128,12 @@ class PartFile:
     def sync(self) -> str:
         """Bring the bytes to the disk; the sha256 over them, in hexadecimal."""
         with self._lock, _explained(self.target, self.known.length):
+            self._write_note()
             os.fsync(self._file)
             return self._digest.hexdigest()
 
     def publish(self, *, overwrite: bool, mark: str) -> Path:
-        """Give the file its name, sync the folder, remove the note; the path that it really got.
+        """Give the file its name, sync the folder, remove the note, and close; the path that it really got.
 
         A name that is taken stays what it is, unless told otherwise: the file gets `STEM-MARK.mp4` then. A file under
         either name that has the same content is this one, from a run that was interrupted here.
@@ -139,21 +142,28 @@ class PartFile:
             name = self._rename(overwrite=overwrite, mark=mark)
             self._remove()
             os.fsync(self._folder)
+            self._release()
             return self.target.with_name(name)
 
     def close(self) -> None:
-        """Write what is still queued and let go of the file; a rest of no bytes is removed. Never raises."""
+        """Note how far it came and let go; a rest of no bytes is removed. Never raises, and may be called twice."""
         with self._lock:
-            self._closed = True
-            with suppress(OSError):
-                self._drain()
-            if self._note >= 0 and not self.known.size:
+            if self._note >= 0:
                 with suppress(OSError):
-                    self._remove()
-            for descriptor in (self._file, self._note, self._folder):
-                if descriptor >= 0:
-                    os.close(descriptor)
-            self._folder = self._file = self._note = -1
+                    self._write_note() if self.known.size else self._remove()
+            self._release()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was let go of."""
+        return self._closed
+
+    def _release(self) -> None:
+        self._closed = True
+        for descriptor in (self._file, self._note, self._folder):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._folder = self._file = self._note = -1
 
     def _remove(self) -> None:
         """Remove `.part` and note. They are ours as long as the lock is held: whoever waits for it looks again."""
@@ -161,25 +171,17 @@ class PartFile:
             with suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=self._folder)
 
-    def _drain(self) -> None:
-        while self._queue:
-            block = self._queue.popleft()
-            _write_all(self._file, block, self.known.size)
-            self._digest.update(block)
-            size = self.known.size + len(block)
-            self.known = Part(size, self.known.etag, self.known.length)
-            self._write_note()
-
     def _truncate(self) -> None:
         os.ftruncate(self._file, 0)
         self._digest = hashlib.sha256()
-        self.known = Part()
+        self.known, self._noted = Part(), 0
 
     def _write_note(self) -> None:
         known = self.known
         note = {"etag": known.etag, "length": known.length, "size": known.size, "sha256": self._digest.hexdigest()}
         # Always of one length: one write replaces it as a whole.
         os.pwrite(self._note, json.dumps(note).encode().ljust(_NOTE), 0)
+        self._noted = known.size
 
     def _recover(self) -> None:
         """Believe the note as far as the bytes bear it out."""
@@ -188,7 +190,7 @@ class PartFile:
         for chunk in _read_up_to(self._file, known.size):
             digest.update(chunk)
         if known.size and digest.hexdigest() == expected:
-            self.known, self._digest = known, digest
+            self.known, self._digest, self._noted = known, digest, known.size
         os.ftruncate(self._file, self.known.size)
 
     def _rename(self, *, overwrite: bool, mark: str) -> str:
@@ -287,6 +289,15 @@ def _write_all(file: int, block: memoryview, offset: int) -> None:
     while block:
         written = os.pwrite(file, block, offset)
         block, offset = block[written:], offset + written
+
+
+def _start_syncing(file: int, offset: int, length: int) -> None:
+    """Have the system begin to bring these bytes to the disk, so that the sync at the end finds little to wait for.
+
+    Linux does so when it is told that their memory is not needed any more; bytes that are not on disk yet stay in it.
+    """
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(file, offset, length, os.POSIX_FADV_DONTNEED)
 
 
 def _link(part: str, name: str, folder: int) -> bool:

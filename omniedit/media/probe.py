@@ -6,15 +6,14 @@ import asyncio
 import os
 import stat
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-
-import aiohttp
 
 from omniedit.core.mp4 import Need, NotAnMp4, Piece, Walk, step, walk
 from omniedit.core.transfer import Failure
 from omniedit.errors import PreflightFailed
 from omniedit.media.part import read_facts
-from omniedit.media.web import FetchError, MediaWeb
+from omniedit.media.web import FetchError, MediaWeb, Reply
 from omniedit.models import MediaFacts
 
 __all__ = ["probe_file", "probe_path", "probe_url"]
@@ -95,48 +94,44 @@ class _Remote:
         now = step(walking)
         while isinstance(now, Need):
             headers = {"Accept-Encoding": "identity", "Range": _range(now)}
-            async with self._web.get(self._url, headers) as reply:
-                # The walk goes on where the redirects led, which spares their repetition.
-                self._url = str(reply.url)
-                if reply.status == 200:
-                    return await _walk_stream(walking, now, reply)
-                piece = await _piece(now, reply)
-            now = step(walking, piece)
+            now = await self._web.get(self._url, headers, partial(self._go_on, walking, now))
         return now
 
+    def _go_on(self, walking: Walk, need: Need, reply: Reply) -> Need | MediaFacts | NotAnMp4:
+        """Feed a walk with one answer; in a thread."""
+        # The walk goes on where the redirects led, which spares their repetition.
+        self._url = reply.url
+        return _walk_stream(walking, need, reply) if reply.status == 200 else step(walking, _piece(need, reply))
 
-async def _piece(need: Need, reply: aiohttp.ClientResponse) -> Piece:
-    total = reply.headers.get("Content-Range", "").rpartition("/")[2]
-    size = int(total) if total.isascii() and total.isdigit() and len(total) < 19 else None
+
+def _piece(need: Need, reply: Reply) -> Piece:
+    content_range = reply.headers.get("content-range", "")
+    size = _number(content_range.rpartition("/")[2])
     if reply.status == 416:
         return Piece(b"", size)
     if reply.status != 206:
         raise FetchError(Failure(str(reply.status), f"it answered {reply.status}", final=400 <= reply.status < 500))
-    if not reply.headers.get("Content-Range", "").lower().startswith(f"bytes {need.offset}-"):
+    if not content_range.lower().startswith(f"bytes {need.offset}-"):
         raise FetchError(Failure("wrong_range", "it sent another range than was asked for"))
-    return Piece(await _read(reply.content, need.length), size)
+    return Piece(reply.read(need.length), size)
 
 
-async def _walk_stream(walking: Walk, need: Need, reply: aiohttp.ClientResponse) -> MediaFacts | NotAnMp4:
+def _walk_stream(walking: Walk, need: Need, reply: Reply) -> MediaFacts | NotAnMp4:
     """Go on with a host that sends everything from the start: forwards only, and not far."""
-    size, here, first = reply.content_length, 0, b""
+    size, here, first = _number(reply.headers.get("content-length", "")), 0, b""
     now: Need | MediaFacts | NotAnMp4 = need
     while isinstance(now, Need):
         if now.offset < here or now.offset - here > _MOST_SKIPPED:
             return _unseen(first, size)
-        await _read(reply.content, now.offset - here)
-        data = await _read(reply.content, now.length)
+        reply.read(now.offset - here)
+        data = reply.read(now.length)
         here, first = now.offset + len(data), first or data
         now = step(walking, Piece(data, size))
     return now
 
 
-async def _read(content: aiohttp.StreamReader, length: int) -> bytes:
-    """So many bytes, fewer at the end."""
-    try:
-        return await content.readexactly(length)
-    except asyncio.IncompleteReadError as error:
-        return error.partial
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def _unseen(first: bytes, size: int | None) -> MediaFacts:

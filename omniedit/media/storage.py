@@ -47,6 +47,7 @@ class Storage:
         self._downloader = downloader
         self._buckets: dict[str, Bucket] = {}
         self._private: Path | None = None
+        self._made: Path | None = None
 
     async def exists(self, place: str) -> bool:
         """Whether anything, a dead symbolic link too, has this name.
@@ -91,22 +92,33 @@ class Storage:
             DownloadFailed: it could not be fetched, or not be stored.
         """
         here = self._private_file(place) if is_object(place) else Path(place)
+        await self._make(here.parent)
         try:
-            here.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise DownloadFailed(
-                f"the folder {here.parent} cannot be made: {error.strerror}", code="folder_missing"
-            ) from None
-        done = await self._downloader.download(
-            link,
-            here,
-            task_id=task_id,
-            overwrite=overwrite or is_object(place),
-            on_progress=on_progress,
-            on_verified=on_verified,
-        )
+            done = await self._downloader.download(
+                link,
+                here,
+                task_id=task_id,
+                overwrite=overwrite or is_object(place),
+                on_progress=on_progress,
+                on_verified=on_verified,
+            )
+        except DownloadFailed:
+            self._made = None  # it may be gone: the next one looks again
+            raise
         stored = Stored(str(done.path), done.sha256, done.size)
         return await self._put(done.path, stored, place, task_id, overwrite=overwrite) if is_object(place) else stored
+
+    async def _make(self, folder: Path) -> None:
+        """Make a folder, unless it is the one made last: a batch has one."""
+        if folder == self._made:
+            return
+        try:
+            await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        except OSError as error:
+            raise DownloadFailed(
+                f"the folder {folder} cannot be made: {error.strerror}", code="folder_missing"
+            ) from None
+        self._made = folder
 
     async def _put(self, file: Path, stored: Stored, place: str, task_id: str | None, *, overwrite: bool) -> Stored:
         try:

@@ -3,46 +3,43 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
-from functools import cache
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
+from ipaddress import ip_address
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
-import aiohttp
+import aiohappyeyeballs
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from omniedit.core.transfer import Failure, follow, refuse_url, stalled
-from omniedit.errors import TransportFailed
+from omniedit.core.transfer import Failure, follow, refuse_url
+from omniedit.media.idle import IdleLines
 from omniedit.media.limits import HostSlots
+from omniedit.media.line import Ask, FetchError, Line, Moved, Reply, Stale
 from omniedit.media.resolver import GuardedResolver, UnsafeAddressError
 
-__all__ = ["FetchError", "MediaWeb"]
+__all__ = ["FetchError", "MediaWeb", "Reply"]
 
+_T = TypeVar("_T")
 _CONNECT_TIMEOUT = 15.0
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-# Bytes that aiohttp holds for one stream before it stops reading from the socket (it stops at twice this).
-_STREAM_BUFFER = 256 * 1024
-
-
-class FetchError(TransportFailed):
-    """A GET that brought no answer worth reading. Downloads and probes turn it into what it means for them."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.message, code=failure.code)
-        self.failure = failure
+# Seconds after which the next address of a host is tried beside the last one (RFC 8305, 5).
+_NEXT_ADDRESS = 0.25
 
 
 class MediaWeb:
-    """A session of its own for media hosts: no key, no cookies, no decompression, no environment proxies.
+    """Connections of their own for media hosts: no key, no cookies, no decompression, no environment proxies.
 
     Args:
         allow_private: loopback and private addresses are fine, because the service itself is on one, or because the
             addresses are the user's own. Metadata and link-local addresses never are.
-        stall_timeout: seconds without any byte after which a host counts as dead.
+        at_once: answers that are read at a time, each in a thread of its own; more wait for a free one.
+        stall_timeout: seconds without any byte, or with less than 4 KiB, after which a host counts as dead.
         per_host: most requests to one host at a time; None for no limit.
         tls: certificates to trust instead of the system's.
         resolver: looks names up, instead of the system; its answers are judged all the same.
@@ -52,6 +49,7 @@ class MediaWeb:
         self,
         *,
         allow_private: bool = False,
+        at_once: int = 64,
         stall_timeout: float = 30.0,
         per_host: int | None = None,
         tls: ssl.SSLContext | None = None,
@@ -62,7 +60,9 @@ class MediaWeb:
         self._stall_timeout = stall_timeout
         self._slots = HostSlots(per_host)
         self._tls = tls
-        self._session: aiohttp.ClientSession | None = None
+        self._idle = IdleLines()
+        self._busy: set[Line] = set()
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="omniedit-media")
 
     async def __aenter__(self) -> Self:
         return self
@@ -73,86 +73,147 @@ class MediaWeb:
         await self.close()
 
     async def close(self) -> None:
-        """Close all connections; a second call does nothing."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
-            await self._guard.close()
+        """Break off all connections; a second call does nothing."""
+        self._idle.close()
+        for line in self._busy:
+            line.stop()
+        await self._guard.close()
+        await asyncio.to_thread(self._threads.shutdown)
 
-    @asynccontextmanager
-    async def get(self, url: str, headers: Mapping[str, str]) -> AsyncGenerator[aiohttp.ClientResponse, None]:
-        """The answer to a GET, after at most five redirects; its body is not read yet.
+    async def get(self, url: str, headers: Mapping[str, str], take: Callable[[Reply], _T]) -> _T:
+        """Send a GET, follow at most five redirects, and give the answer to `take`, which reads its body.
+
+        `take` runs in a thread and may block. When the waiting is cancelled its connection is broken at once, and it
+        has ended when this method raises.
 
         Raises:
             FetchError: the host cannot be reached, stalls, or leads to a place that is not followed. Also raised for
-                what breaks while the body is read inside the context.
+                what breaks while the body is read.
         """
         hops = 0
         while True:
             if (failure := refuse_url(url, allow_private=self._allow_private)) is not None:
                 raise FetchError(failure)
-            async with self._open(url, headers) as reply:
-                if reply.status not in _REDIRECTS:
-                    yield reply
-                    return
-                target = follow(url, reply.headers.get("Location"), hops)
+            # A presigned URL is taken as it is: quoting it again would break its signature.
+            address = _parsed(url)
+            async with self._slots.hold(address.host or ""):
+                taken = await self._ask(address, headers, take)
+            if not isinstance(taken, Moved):
+                return taken
+            target = follow(url, taken.location, hops)
             if isinstance(target, Failure):
                 raise FetchError(target)
             url, hops = target, hops + 1
 
-    @asynccontextmanager
-    async def _open(self, url: str, headers: Mapping[str, str]) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+    async def _ask(self, address: URL, headers: Mapping[str, str], take: Callable[[Reply], _T]) -> _T | Moved:
+        ask = Ask(str(address), address.raw_path_qs, {**_fields(address), **headers})
+        while True:
+            line = self._idle.take(address.origin()) or await self._connect(address)
+            taken = await self._use(line, address, partial(line.get, ask, take))
+            if not isinstance(taken, Stale):
+                return taken
+
+    async def _use(self, line: Line, address: URL, call: Callable[[], _T]) -> _T:
+        """Give a line to a thread, and keep it for the next one if it can be used again."""
+        self._busy.add(line)
         try:
-            # A presigned URL is taken as it is: quoting it again would break its signature.
-            address = URL(url.partition("#")[0], encoded=url.isascii())
-            async with self._slots.hold(address.host or ""):
-                reply = await self._ask(address, headers)
-                try:
-                    yield reply
-                finally:
-                    reply.close()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise FetchError(self._failure(error)) from None
+            return await self._run(line, call)
+        finally:
+            self._busy.remove(line)
+            if line.reusable:
+                self._idle.put(address.origin(), line)
+            else:
+                line.close()
 
-    async def _ask(self, address: URL, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
-        async with asyncio.timeout(_CONNECT_TIMEOUT + self._stall_timeout):
-            return await self._ready().get(address, headers=headers, allow_redirects=False)
+    async def _run(self, line: Line, call: Callable[[], _T]) -> _T:
+        job = self._threads.submit(call)
+        running = asyncio.wrap_future(job)
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            line.stop()
+            if not job.cancel():
+                await _ended(running)
+            raise
 
-    def _ready(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT, sock_read=self._stall_timeout)
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=0,
-                    resolver=self._guard,
-                    ssl=self._tls if self._tls is not None else True,
-                ),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": _user_agent(), "Accept": "*/*"},
-                auto_decompress=False,
-                timeout=timeout,
-                read_bufsize=_STREAM_BUFFER,
-            )
-        return self._session
+    async def _connect(self, address: URL) -> Line:
+        host, port = address.raw_host or "", address.port or 0
+        try:
+            async with asyncio.timeout(_CONNECT_TIMEOUT):
+                found = await self._addresses(host, port)
+                sock = await aiohappyeyeballs.start_connection(  # pyright: ignore[reportUnknownMemberType]
+                    found, happy_eyeballs_delay=_NEXT_ADDRESS
+                )
+        except (TimeoutError, OSError) as error:
+            raise FetchError(_no_connection(host, error)) from None
+        return Line(
+            sock, host, tls=self._context() if address.scheme == "https" else None, patience=self._stall_timeout
+        )
 
-    def _failure(self, error: Exception) -> Failure:
-        match error:
-            case aiohttp.ClientConnectorDNSError() if isinstance(error.os_error, UnsafeAddressError):
-                return Failure("unsafe_address", str(error.os_error), final=True)
-            case aiohttp.ClientConnectorDNSError():
-                return Failure("name_lookup_failed", f"the name {error.host} cannot be looked up")
-            case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
-                return Failure("tls_failed", "the media host's certificate or TLS cannot be trusted")
-            case aiohttp.ClientConnectorError():
-                return Failure("connect_failed", f"no connection to {error.host}: {error.os_error.strerror}")
-            case aiohttp.InvalidURL():
-                return Failure("invalid_url", "the link is no URL that can be fetched", final=True)
-            case aiohttp.ClientPayloadError():
-                return Failure("cut", "the connection broke before the announced end")
-            case TimeoutError():
-                return stalled(self._stall_timeout)
-            case _:
-                return Failure("connection_lost", f"the connection broke ({type(error).__name__})")
+    async def _addresses(self, host: str, port: int) -> list[_AddrInfo]:
+        literal = _literal(host, port)
+        if literal is not None:
+            return [literal]  # judged with the URL
+        answers = await self._guard.resolve(host, port, socket.AF_UNSPEC)
+        found = [one for answer in answers if (one := _literal(answer["host"], port)) is not None]
+        if not found:
+            raise socket.gaierror
+        return found
+
+    def _context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+            self._tls.set_alpn_protocols(["http/1.1"])
+        return self._tls
+
+
+_AddrInfo = tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int]]
+
+
+def _literal(host: str, port: int) -> _AddrInfo | None:
+    """An address to connect to, if a host is one."""
+    try:
+        version_ = ip_address(host).version
+    except ValueError:
+        return None
+    if version_ == 4:
+        return (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port))
+    return (socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port, 0, 0))
+
+
+async def _ended(running: asyncio.Future[_T]) -> None:
+    """Wait for a thread whose connection is broken, however often the waiting itself is cancelled."""
+    while not running.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([running])
+    if not running.cancelled():
+        running.exception()  # looked at: nobody else will
+
+
+def _parsed(url: str) -> URL:
+    try:
+        return URL(url.partition("#")[0], encoded=url.isascii())
+    except ValueError:
+        raise FetchError(Failure("invalid_url", "the link is no URL that can be fetched", final=True)) from None
+
+
+def _fields(address: URL) -> dict[str, str]:
+    host = address.raw_host or ""
+    host = f"[{host}]" if ":" in host else host
+    port = "" if address.is_default_port() else f":{address.port}"
+    return {"Host": f"{host}{port}", "User-Agent": _user_agent(), "Accept": "*/*"}
+
+
+def _no_connection(host: str, error: OSError) -> Failure:
+    match error:
+        case UnsafeAddressError():
+            return Failure("unsafe_address", str(error), final=True)
+        case socket.gaierror():
+            return Failure("name_lookup_failed", f"the name {host} cannot be looked up")
+        case TimeoutError():
+            return Failure("connect_failed", f"no connection to {host} within {_CONNECT_TIMEOUT:g} s")
+        case _:
+            return Failure("connect_failed", f"no connection to {host}: {error.strerror or type(error).__name__}")
 
 
 @cache

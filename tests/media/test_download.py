@@ -315,7 +315,7 @@ async def test_a_link_that_dies_after_the_last_byte_is_not_needed(serve: Serve, 
     part = PartFile(tmp_path / "a.mp4")
     part.open()
     part.begin(_receive(CLIP))
-    part.push(memoryview(CLIP))
+    part.write(memoryview(CLIP))
     part.close()
     async with downloading() as downloader:
         await downloader.download(host.url, tmp_path / "a.mp4")
@@ -608,18 +608,20 @@ asyncio.run(main())
 
 async def test_a_killed_process_is_followed_by_one_that_goes_on(serve: Serve, tmp_path: Path) -> None:
     """The note tells how far the bytes can be believed, also when more of them, or other ones, lie there."""
-    content = tiny_clip(os.urandom(1_500_000))
-    host = await serve([content], Act(hang=1_200_000))
+    content = tiny_clip(os.urandom(2_500_000))
+    host = await serve([content], Act(hang=2_200_000))
     note = tmp_path / "a.mp4.part.json"
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", KILLED, host.url, str(tmp_path / "a.mp4"))
-    await until(lambda: note.exists() and note.read_bytes() and json.loads(note.read_bytes())["size"] == 1024 * 1024)
+    await until(
+        lambda: note.exists() and note.read_bytes() and json.loads(note.read_bytes())["size"] == 2 * 1024 * 1024
+    )
     process.send_signal(signal.SIGKILL)
     await process.wait()
     with (tmp_path / "a.mp4.part").open("ab") as part:
         part.write(b"what a crash left behind")
     async with downloading() as downloader:
         done = await downloader.download(host.url, tmp_path / "a.mp4")
-    assert host.ranges == [None, f"bytes={1024 * 1024}-"]
+    assert host.ranges == [None, f"bytes={2 * 1024 * 1024}-"]
     assert done.sha256 == sha256(content)
 
 

@@ -11,8 +11,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from omniedit.core.transfer import Fetch
 from omniedit.media.limits import HostSlots, RateLimit
 from omniedit.media.resolver import GuardedResolver, UnsafeAddressError
-from omniedit.media.web import FetchError, MediaWeb
-from omniedit.testing import FakeClock
+from omniedit.media.web import FetchError, MediaWeb, Reply
 from tests.media.conftest import Act, Serve, tiny_clip
 
 CLIP = tiny_clip(b"one" * 60)
@@ -42,9 +41,13 @@ class Names(AbstractResolver):
 
 async def status_of(web: MediaWeb, url: str) -> int:
     """Fetch, and read to the end."""
-    async with web.get(url, Fetch().headers) as reply:
-        await reply.read()
+
+    def take(reply: Reply) -> int:
+        while reply.read(4096):
+            pass
         return reply.status
+
+    return await web.get(url, Fetch().headers, take)
 
 
 @pytest.mark.parametrize(
@@ -130,33 +133,30 @@ async def test_without_a_limit_nobody_waits() -> None:
         assert slots.hosts == frozenset()
 
 
-async def test_the_rate_is_shared_and_kept(fake_clock: FakeClock) -> None:
+def test_the_rate_is_shared_and_kept() -> None:
     """Two downloads of 1,000 bytes at 100 bytes a second take 20 seconds together."""
-    rate, done = RateLimit(100, fake_clock), list[float]()
-
-    async def download() -> None:
-        for _ in range(10):
-            await rate.take(100)
-        done.append(fake_clock.monotonic())
-
-    tasks = [asyncio.create_task(download()) for _ in range(2)]
-    await fake_clock.advance(30)
-    await asyncio.gather(*tasks)
-    assert done == pytest.approx([19, 20], abs=1.1)
+    rate, clocks = RateLimit(100), [0.0, 0.0]
+    for turn in range(20):
+        clocks[turn % 2] += rate.take(100, clocks[turn % 2])
+    assert sorted(clocks) == pytest.approx([19, 20], abs=0.1)
 
 
-async def test_time_that_passed_unused_is_not_saved_up(fake_clock: FakeClock) -> None:
+def test_time_that_passed_unused_is_not_saved_up() -> None:
     """A pause is followed by the rate, not by a flood."""
-    rate = RateLimit(100, fake_clock)
-    await fake_clock.advance(1000)
-    task = asyncio.create_task(rate.take(1000))
-    await fake_clock.advance(9)
-    assert not task.done()
-    await fake_clock.advance(1)
-    assert await task
+    rate = RateLimit(100)
+    assert rate.take(1000, 1000.0) == pytest.approx(10, abs=0.1)
+    assert rate.take(1000, 5000.0) == pytest.approx(10, abs=0.1)
 
 
-async def test_without_a_rate_nothing_waits(fake_clock: FakeClock) -> None:
+def test_without_a_rate_nothing_waits() -> None:
     """Nor does a trickle under it."""
-    assert not await RateLimit(None, fake_clock).take(10**9)
-    assert not await RateLimit(1e6, fake_clock).take(1000)
+    assert RateLimit(None).take(10**9, 0.0) == 0
+    assert RateLimit(1e6).take(1000, 0.0) == 0
+
+
+def test_under_a_low_rate_little_is_read_at_once() -> None:
+    """So that bytes come steadily; without one a whole block is read."""
+    assert RateLimit(None).piece(500_000) == 500_000
+    assert RateLimit(1e9).piece(500_000) == 500_000
+    assert RateLimit(1e6).piece(500_000) == 50_000
+    assert RateLimit(100).piece(500_000) == 4096
