@@ -19,7 +19,7 @@ from omniedit.core.lifecycle import Step, move
 from omniedit.core.settling import SKEW, Open, is_alone, is_plausible, match, possible
 from omniedit.errors import AccessDenied, InvalidRequest, OmniEditError, ServiceError
 from omniedit.flow.asking import ask
-from omniedit.journal.base import Journal
+from omniedit.journal.base import FindsTasks, Journal
 from omniedit.models import Answer, Attempt, Entry, Outcome, Reply, Status, Task
 
 __all__ = ["Listing", "Witness"]
@@ -161,6 +161,9 @@ async def _open_requests(journal: Journal, ahead: timedelta) -> list[Open]:
 async def _without_owned(journal: Journal, tasks: list[Task]) -> list[Task]:
     """The tasks that the journal does not know."""
     strangers = {task.id: task for task in tasks}
+    if isinstance(journal, FindsTasks):
+        known = await journal.known_tasks(strangers)
+        return [task for name, task in strangers.items() if name not in known]
     async for entry in journal.entries():
         strangers.pop(entry.task_id or "", None)
         if entry.status in _OPEN:  # a late answer may be booked there

@@ -20,7 +20,7 @@ All failures of the store itself are `JournalError`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
@@ -28,7 +28,7 @@ import attrs
 
 from omniedit.models import Answer, Attempt, Entry, Hosted, Status
 
-__all__ = ["Counts", "CountsCommits", "EditHeld", "Journal", "JournalReader", "NameTaken"]
+__all__ = ["Counts", "CountsCommits", "EditHeld", "FindsTasks", "Journal", "JournalReader", "NameTaken"]
 
 
 @attrs.frozen
@@ -152,4 +152,13 @@ class CountsCommits(Protocol):
     @property
     def commits(self) -> int:
         """Transactions since it was opened."""
+        ...
+
+
+@runtime_checkable
+class FindsTasks(Protocol):
+    """A journal that finds tasks faster than by reading every edit; not a part of the contract."""
+
+    async def known_tasks(self, task_ids: Collection[str]) -> frozenset[str]:
+        """Those of some task ids that stand with any edit or any of its requests."""
         ...

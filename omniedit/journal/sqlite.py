@@ -7,7 +7,7 @@ of commits. Reading goes through a connection of its own, so that no commit wait
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Generator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -57,6 +57,10 @@ class SqliteReader:
     async def attempts(self, key: str) -> Sequence[Attempt]:
         """All attempts of one edit, oldest first."""
         return await self._worker.call(lambda tables: tables.attempts(key))
+
+    async def known_tasks(self, task_ids: Collection[str]) -> frozenset[str]:
+        """Those of some task ids that stand with any edit or any of its requests."""
+        return await self._worker.call(lambda tables: tables.known_tasks(task_ids))
 
     async def counts(self) -> Counts:
         """Edits per status and sums of credits."""
@@ -169,6 +173,10 @@ class SqliteJournal:
     async def attempts(self, key: str) -> Sequence[Attempt]:
         """All attempts of one edit, oldest first."""
         return await self._reader.attempts(key)
+
+    async def known_tasks(self, task_ids: Collection[str]) -> frozenset[str]:
+        """Those of some task ids that stand with any edit or any of its requests."""
+        return await self._reader.known_tasks(task_ids)
 
     async def counts(self) -> Counts:
         """Edits per status and sums of credits."""

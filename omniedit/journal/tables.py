@@ -8,8 +8,9 @@ Rules of this module:
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import cast
 
@@ -77,6 +78,11 @@ class Reading:
     def attempts(self, key: str) -> Sequence[Attempt]:
         """All attempts of one edit, oldest first."""
         return tuple(attempt_of(row) for row in self._run("attempts_of_key", {"key": pack(key)}))
+
+    def known_tasks(self, task_ids: Collection[str]) -> frozenset[str]:
+        """Those of some task ids that stand anywhere."""
+        rows = self._run("known_tasks", {"task_ids": json.dumps(list(task_ids))})
+        return frozenset(f"{untext(row[0])}" for row in rows)
 
     def page(self, after: int, *, open_only: bool) -> Page:
         """The entries behind a job number, whatever their status."""

@@ -15,7 +15,7 @@ import pytest
 from omniedit.errors import JournalError
 from omniedit.journal import SqliteJournal, SqliteReader
 from omniedit.journal.specimens import ORIGIN, all_of, new_entry
-from omniedit.models import Status
+from omniedit.models import Answer, Outcome, Status
 
 WRITER = Path(__file__).with_name("writing_process.py")
 
@@ -92,3 +92,23 @@ async def test_closed_reader_stays_closed(tmp_path: Path) -> None:
     await reader.close()
     with pytest.raises(JournalError, match="not open"):
         await reader.counts()
+
+
+async def test_a_task_is_known_wherever_it_stands(tmp_path: Path) -> None:
+    """With an accepted request, with one of an earlier life, and with a state alone; strange ids harm nobody."""
+    first = attrs.evolve(new_entry(1, Status.submitting), nonce="1" * 32)
+    again = attrs.evolve(first, nonce="2" * 32)
+    alone = attrs.evolve(new_entry(2, Status.pending), task_id="task-unified-3")
+    journal = SqliteJournal(tmp_path / "journal.db")
+    await journal.open(ORIGIN)
+    await journal.admit([new_entry(1), new_entry(2)])
+    for number, entry in enumerate((first, again), start=1):
+        task_id = f"task-unified-{number}"
+        await journal.intend(entry)
+        pending = attrs.evolve(entry, status=Status.pending, task_id=task_id)
+        await journal.answer(Answer(entry.nonce or "", Outcome.accepted, entry.at, task_id), pending)
+    await journal.write(alone)
+    asked = [f"task-unified-{number}" for number in range(6)]
+    assert await journal.known_tasks([*asked, "été", "'); --", ""]) == frozenset(asked[1:4])
+    assert await journal.known_tasks([]) == frozenset()
+    await journal.close()

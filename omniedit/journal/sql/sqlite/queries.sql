@@ -71,6 +71,12 @@ SELECT * FROM entry WHERE job = (SELECT id FROM job WHERE key = :key);
 -- name: entry_of_nonce
 SELECT * FROM entry WHERE job = (SELECT id / 1048576 FROM attempt WHERE nonce = :nonce);
 
+-- name: known_tasks
+-- No index: it is asked once for a lost request, and takes a quarter of a second among a million edits.
+SELECT task_id FROM attempt WHERE task_id IN (SELECT value FROM json_each(:task_ids))
+UNION
+SELECT task_id FROM state WHERE task_id IN (SELECT value FROM json_each(:task_ids));
+
 -- name: page_of_all
 SELECT * FROM entry WHERE job > :after ORDER BY job LIMIT :page;
 
