@@ -35,12 +35,38 @@ class Kind:
     proof: int  # acceptances that must lie between them
     above: float  # the share of these that may lie above the ceiling
     try_after: int  # acceptances before one more than the cap is tried ...
-    try_next: int  # ... and after a try that succeeded
+    try_next: int  # ... and one more again, after a try that succeeded
+    successes: int  # tries in a row that lift the cap
+    luck: float  # of the cap: a try that came so much higher before one was refused is no proof
 
 
 # An ended task is seen late by up to a look, so the level seen is blurred by the root of the level.
-TASKS = Kind("tasks", openings=4, first=2, spread=0.35, least=1, proof=5, above=0.05, try_after=100, try_next=5)
-REQUESTS = Kind("requests", openings=4, first=4, spread=0.0, least=3, proof=50, above=0.01, try_after=150, try_next=10)
+TASKS = Kind(
+    "tasks",
+    openings=4,
+    first=2,
+    spread=0.35,
+    least=1,
+    proof=5,
+    above=0.05,
+    try_after=100,
+    try_next=0,
+    successes=1,
+    luck=0.15,
+)
+REQUESTS = Kind(
+    "requests",
+    openings=4,
+    first=4,
+    spread=0.0,
+    least=3,
+    proof=50,
+    above=0.01,
+    try_after=150,
+    try_next=10,
+    successes=3,
+    luck=0.0,
+)
 
 _KEPT = 500  # acceptances remembered
 _MOST = 250  # a cap above it holds the rate so steady that it is as good as a limit on the rate

@@ -18,13 +18,15 @@ lane of one API key. Its rules, in the order in which they hold:
    - `Rate`: the pacer follows what the service accepts. The first refusal of an episode takes 12 % off. When the block
      is over, the rate is at most what the cycle from the last block to this one achieved, block included, and
      returns to what the last minute achieved within seconds. From there it probes: by the same small step for all, so
-     that processes of one key come to equal shares; after 45 quiet seconds (or 36 requests, if those take longer) ever
+     that processes of one key come to equal shares; after 45 quiet seconds (or 45 requests, if those take longer) ever
      faster, so that a limit that doubled is found soon. Where work is short, and not the limit, a cycle teaches nothing
      and the rate does not grow: what nobody needs is not tried, and the first burst would fail on it.
    - `Cap`: refusals at one level of unfinished tasks, or of requests on their way, above which hardly anything is
-     accepted, mean a cap (`omniedit.core.ceiling`). As much is kept live and no more; now and then one more is tried,
-     and three successes in a row lift it until the next refusal. A refusal below it lowers it; refusals that follow
-     each other lower it in steps of 15 %. Refusals that a cap does not explain lead back to `Rate`.
+     accepted, mean a cap (`omniedit.core.ceiling`). As much is kept live and no more. Now and then one more is tried,
+     and while that succeeds one more again, so that a cap that doubled is climbed at once. What was found by luck, a
+     task that had ended unseen, is given back at the next refusal. A refusal below the cap lowers it; refusals that
+     follow each other lower it in steps of 15 %, and it is felt for from there. Refusals that a cap does not explain
+     lead back to `Rate`.
 
 Everything here is pure: `now` (monotonic seconds) and `jitter` (0 to 1) are arguments. Time never runs backwards in a
 governor: an earlier `now` counts as the latest one seen.

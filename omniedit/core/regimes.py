@@ -11,7 +11,7 @@ Rules of this room:
 
 from __future__ import annotations
 
-from math import exp, inf
+from math import ceil, exp, inf
 
 from attrs import define, field
 
@@ -32,7 +32,7 @@ _RAMP_WIDTH = 4  # requests on their way at once, and one more for each 16 accep
 _CUT = 0.12  # of the rate, at the first refusal of an episode
 _RECOVERY = 8.0  # s: the time constant of the way back to what the last minute achieved
 _TICK = 45.0  # s: the least time in which the rate is probed once
-_TICK_REQUESTS = 36.0  # requests that a tick has to last for, where they take longer than that
+_TICK_REQUESTS = 45.0  # requests that a tick has to last for, where they take longer than that
 _LONGEST_TICK = 600.0  # s ...
 _FEWEST_REQUESTS = 6.0  # ... but never fewer requests, so that one an hour is not probed with each
 _TICK_PER_WAIT = 10.0  # a service that asks for long pauses is probed so much more rarely
@@ -50,9 +50,8 @@ _RECENT_REQUESTS = 30  # the memory of that share
 _UNKNOWN_GROUND = 1.1  # times the rate of the last cycle: above it, one refusal takes back no more than a fifth
 _RECENT = 10.0  # s: what the ramp achieved at its end
 
-_OVERSHOT = 1.15  # times the width that held: a cap found so little above it was lifted too far by luck
 _STEP_DOWN = 0.85  # of the level, where refusals follow each other
-_SUCCESSES = 3  # tries of one more in a row that lift a cap
+_REFILL, _CLIMB = 2.0, 3.0  # times what was achieved: how fast room is filled that is known, and that is being found
 _DOUBT = 0.04  # share of refusals below the width that a cap does not explain
 _DOUBT_MEMORY = 100  # requests
 _BARRED = 300.0  # s without another cap after one that was none; doubled each time
@@ -291,7 +290,6 @@ class Cap(Regime):
     since_try: int = field(default=0, init=False)  # acceptances since one more was last tried
     successes: int = field(default=0, init=False)  # of such tries, in a row
     trial: Sent | None = field(default=None, init=False)
-    shrunk: float = field(default=-inf, init=False)
     doubt: float = field(default=0.0, init=False)  # the share of refusals below the width
 
     def __attrs_post_init__(self) -> None:
@@ -307,11 +305,16 @@ class Cap(Regime):
         """It does."""
         return True
 
+    @property
+    def climbing(self) -> bool:
+        """Whether tries have succeeded often enough to be believed."""
+        return self.successes >= self.ceiling.kind.successes
+
     def room(self) -> bool:
         """As wide as the cap, and one more when it is time to try."""
         level, kind = self.facts.level(self.ceiling.kind), self.ceiling.kind
         if level == self.width:
-            return self.since_try >= (kind.try_next if self.successes else kind.try_after)
+            return self.climbing or self.since_try >= (kind.try_next if self.successes else kind.try_after)
         return level < self.width
 
     def sent(self, sent: Sent) -> None:
@@ -323,40 +326,37 @@ class Cap(Regime):
             self.held = self.width
 
     def accepted(self, sent: Sent, now: float, *, reopened: bool) -> Regime:
-        """Lift the cap after tries that succeeded."""
-        facts, level = self.facts, sent.level(self.ceiling.kind)
-        facts.pace(max(0.995 * facts.pacer.rate, 2 * facts.goodput.rate(now)))
+        """Lift the cap by each try that succeeds, and try on."""
+        facts = self.facts
+        facts.pace(max(0.995 * facts.pacer.rate, (_CLIMB if self.climbing else _REFILL) * facts.goodput.rate(now)))
         self.since_try += 1
         self.doubt *= 1 - 1 / _DOUBT_MEMORY
         if sent is self.trial:
             self.trial = None
             self.successes += 1
-        if self.successes >= _SUCCESSES and level >= self.width - 1 and sent.at > self.shrunk:
-            self.width = max(self.width, level) + 1
+            self.width += self.climbing
         return self
 
     def refused(self, sent: Sent, now: float, refusal: Refusal) -> Regime:
-        """Lower the cap, or leave it when it explains too little."""
-        level, trying = sent.level(self.ceiling.kind), self.trial is not None
-        self.trial, self.successes, self.shrunk = None, 0, now
-        if level >= self.width - trying:  # the trial itself, or one that it overtook
+        """End a climb, lower the cap, or leave it when it explains too little."""
+        level, lifted, tried = sent.level(self.ceiling.kind), self.climbing, self.trial is not None
+        self.trial, self.successes = None, 0
+        if lifted and level >= self.held:
+            luck = ceil(self.ceiling.kind.luck * self.held)
+            self.width = self.held if level <= self.held + luck else level
+            return self
+        if level >= self.width - tried:  # the try itself, or one that it overtook
             return self
         if refusal is Refusal.FIRST:
             self.doubt += 1 / _DOUBT_MEMORY
         if self.facts.by_minute or 2 * level < self.entered or self.doubt > _DOUBT:
             return self._leave(now)
-        self._lower(level, refusal)
-        return self
-
-    def _lower(self, level: int, refusal: Refusal) -> None:
-        """Less may be live than was thought."""
-        if refusal is Refusal.AGAIN:  # the cap itself was lowered: step down, and feel the way up again soon
-            self.width = self.held = max(int(_STEP_DOWN * level), 1)
-            self.successes = 1
-        elif self.held <= level <= _OVERSHOT * self.held:
-            self.width = self.held
+        if refusal is Refusal.AGAIN:  # the cap itself was lowered: step down, and feel the way up again
+            self.width, self.successes = max(int(_STEP_DOWN * level), 1), self.ceiling.kind.successes
+            self.held = 0  # nothing is known to hold, so that the climb from here gives nothing back
         else:
             self.width = self.held = max(level, 1)
+        return self
 
     def _leave(self, now: float) -> Regime:
         """This was no cap, or it is one no longer."""

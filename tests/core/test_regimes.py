@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from omniedit.core.ceiling import TASKS, Ceiling
+from omniedit.core.ceiling import REQUESTS, TASKS, Ceiling
 from omniedit.core.pause import Refusal
 from omniedit.core.regimes import Cap, Facts, Ramp, Rate, Sent
 
@@ -29,34 +29,37 @@ def lift(cap: Cap, to: int) -> None:
         cap.accepted(sent, at + 0.1, reopened=False)
 
 
-def test_a_cap_is_lifted_by_three_tries_in_a_row() -> None:
-    """Two might be luck: an ended task is seen late."""
-    cap, widths = capped(20), list[int]()
-    for at in (100, 101, 102):
-        sent = level(20, at)
-        cap.sent(sent)
-        cap.accepted(sent, at + 0.1, reopened=False)
-        widths.append(cap.width)
-    assert widths == [20, 20, 21]
-
-
 def test_one_more_is_tried_only_now_and_then() -> None:
-    """After a hundred acceptances, and soon again when it succeeded."""
+    """After a hundred acceptances, and again at once while it succeeds: each lifts the cap by one."""
     cap = capped(20)
     cap.facts.tasks = 20
-    waits = []
-    for _ in range(2):
+    waits, widths = [], []
+    for _ in range(3):
         count = 0
         while not cap.room():
             cap.accepted(level(10), 1.0, reopened=False)
             count += 1
-        waits.append(count)
-        sent = level(20)
+        sent = level(cap.facts.tasks)
         cap.sent(sent)
         cap.accepted(sent, 1.0, reopened=False)
-    assert waits == [100, 4]
-    cap.facts.tasks = 19
+        cap.facts.tasks += 1
+        waits.append(count)
+        widths.append(cap.width)
+    assert (waits, widths) == ([100, 0, 0], [21, 22, 23])
+    cap.facts.tasks = 22
     assert cap.room()
+
+
+def test_a_climb_is_quicker_than_filling_known_room() -> None:
+    """Nobody else has taken what was added; room that ends free one by one is filled without haste."""
+    cap, rates = capped(20), list[float]()
+    for _ in range(2):
+        cap.facts.pacer.rate = 0.0
+        cap.facts.goodput.add(1.0)
+        cap.accepted(level(10), 1.0, reopened=False)
+        rates.append(cap.facts.pacer.rate / cap.facts.goodput.rate(1.0))
+        cap.successes = 1
+    assert rates == pytest.approx([2.0, 3.0])
 
 
 @pytest.mark.parametrize(("refused_at", "width"), [(20, 20), (22, 20), (24, 24), (18, 18)])
@@ -66,6 +69,13 @@ def test_a_refusal_sets_a_lifted_cap_back(refused_at: int, width: int) -> None:
     lift(cap, 27)
     assert cap.refused(level(refused_at, 300.0), 300.1, Refusal.FIRST) is cap
     assert cap.width == width
+
+
+def test_a_refusal_that_a_try_brought_about_late_changes_nothing() -> None:
+    """It left when the cap was full; the try that left before it has been answered meanwhile."""
+    cap = capped(20)
+    assert cap.refused(level(20), 10.1, Refusal.FIRST) is cap
+    assert (cap.width, cap.doubt) == (20, 0.0)
 
 
 def test_a_try_that_is_refused_changes_nothing() -> None:
@@ -78,14 +88,14 @@ def test_a_try_that_is_refused_changes_nothing() -> None:
 
 
 def test_refusals_that_follow_each_other_step_down() -> None:
-    """By 15 % of the level, until half of the cap is gone: then it is another limit."""
+    """By 15 % of the level or to where the way up ended, until half of the cap is gone: then it is another limit."""
     cap, widths = capped(40), list[int]()
     assert cap.refused(level(39), 10.0, Refusal.FIRST) is cap
-    for tasks in (38, 32, 26):
+    for tasks in (38, 32, 26, 19):
         assert cap.refused(level(tasks), 20.0, Refusal.AGAIN) is cap
         widths.append(cap.width)
-    assert widths == [32, 32, 22]
-    assert isinstance(cap.refused(level(19), 30.0, Refusal.AGAIN), Rate)
+    assert widths == [32, 32, 22, 19]
+    assert isinstance(cap.refused(level(18), 30.0, Refusal.AGAIN), Rate)
 
 
 def test_refusals_that_a_cap_does_not_explain_bar_it() -> None:
@@ -183,3 +193,32 @@ def test_what_the_ramp_had_to_wait_makes_probes_no_rarer(*, first: bool, asked: 
     rate.facts.asked, rate.facts.failed = 150.0, 50.0
     rate.accepted(level(0, 200.0), 200.2, reopened=True)
     assert rate.facts.asked == asked
+
+
+def test_a_cap_on_requests_is_lifted_by_three_tries_in_a_row() -> None:
+    """One or two find room only because requests of the past are still on their way back."""
+    cap = Cap(Facts(0.0, None), Ceiling(REQUESTS), 6)
+    cap.facts.requests = 6
+    waits, widths = list[int](), list[int]()
+    for _ in range(4):
+        count = 0
+        while not cap.room():
+            cap.accepted(Sent(1.0, 3, 0, paced=True), 1.0, reopened=False)
+            count += 1
+        sent = Sent(1.0, cap.width, 0, paced=True)
+        cap.sent(sent)
+        cap.accepted(sent, 1.0, reopened=False)
+        cap.facts.requests = cap.width
+        waits.append(count)
+        widths.append(cap.width)
+    assert (waits, widths) == ([150, 9, 9, 0], [6, 6, 7, 8])
+    assert cap.refused(Sent(2.0, 7, 0, paced=True), 2.1, Refusal.FIRST) is cap
+    assert cap.width == 7
+
+
+def test_a_refusal_that_a_try_overtook_changes_nothing() -> None:
+    """The try took the room that it was meant for."""
+    cap = capped(20)
+    cap.sent(level(20))
+    assert cap.refused(level(19), 10.1, Refusal.FIRST) is cap
+    assert (cap.width, cap.doubt) == (20, 0.0)
