@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -25,7 +26,7 @@ _log = logging.getLogger("omniedit")
 _EVERY = 15.0  # seconds between two lines with totals
 
 
-class Display:
+class Display(ABC):
     """Shows one run while its block lasts. Talk goes to standard error, results to standard output.
 
     Args:
@@ -55,9 +56,9 @@ class Display:
         _log.removeHandler(self._logs)
         await self.lines.flush()
 
+    @abstractmethod
     async def show(self, change: Change) -> None:
         """One change; waits while the output is not taken."""
-        raise NotImplementedError
 
     async def finish(self, summary: Summary) -> None:
         """Write what is left to write at the end."""
@@ -66,7 +67,7 @@ class Display:
                 await self.show(change)  # it gave up in this run where it stood: no change of status told so
         await self.lines.flush()
 
-    def moved(self, transfer: Transfer) -> None:
+    def moved(self, transfer: Transfer) -> None:  # noqa: B027 - shown by those that have bars
         """Bytes are on their way."""
 
     def tell(self, text: str) -> None:
@@ -83,7 +84,7 @@ class Display:
         for hint in conclusion.hints:
             say(hint)
 
-    def abandon(self) -> None:
+    def abandon(self) -> None:  # noqa: B027 - only a terminal must be left as it was found
         """The process ends right now."""
 
     def _closed(self, why: str) -> None:
