@@ -14,7 +14,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from email.message import Message
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import TYPE_CHECKING, TypeVar
@@ -97,17 +97,17 @@ class Line:
         try:
             self._encrypt()
             response = _begin(_Wire(self._sock, intake), ask)
-            headers = _headers(response.msg)
         except (OSError, HTTPException, ValueError) as error:
             failure = intake.broken or _failure(error, self._patience)
             if self._served and failure.code != "stalled" and not self._stopped.is_set():
                 return Stale()
             raise FetchError(failure) from None
-        reply = Reply(ask.url, headers, response, intake, self._stopped)
-        taken = Moved(headers.get("location")) if reply.status in _REDIRECTS else take(reply)
-        self._served += 1
-        self._reusable = response.isclosed() and not response.will_close and intake.broken is None
-        return taken
+        with closing(response):
+            reply = Reply(ask.url, response, intake, self._stopped)
+            taken = Moved(reply.headers.get("location")) if reply.status in _REDIRECTS else take(reply)
+            self._served += 1
+            self._reusable = response.isclosed() and not response.will_close and intake.broken is None
+            return taken
 
     def _encrypt(self) -> None:
         if self._tls is not None and not isinstance(self._sock, ssl.SSLSocket):
@@ -134,17 +134,10 @@ class Line:
 class Reply:
     """The answer to a GET whose body is not read yet."""
 
-    def __init__(
-        self,
-        url: str,
-        headers: Mapping[str, str],
-        response: HTTPResponse,
-        intake: _Intake,
-        stopped: threading.Event,
-    ) -> None:
+    def __init__(self, url: str, response: HTTPResponse, intake: _Intake, stopped: threading.Event) -> None:
         self.url = url
         self.status = response.status
-        self.headers = headers
+        self.headers = {name.lower(): value for name, value in response.headers.items()}
         """With lower-case names."""
         self._response, self._intake, self._stopped = response, intake, stopped
 
@@ -247,19 +240,20 @@ def _begin(wire: _Wire, ask: Ask) -> HTTPResponse:
     for name, value in ask.headers.items():
         connection.putheader(name, value)
     connection.endheaders()
-    return connection.getresponse()
-
-
-def _headers(message: Message) -> dict[str, str]:
-    """Header fields by lower-case name.
-
-    Raises:
-        HTTPException: they are malformed, or tell no clear length: nobody knows where the body ends (RFC 9112, 6.3).
-    """
-    lengths = set(message.get_all("content-length", []))
-    if message.defects or len(lengths) > 1 or not all(one.isascii() and one.isdigit() for one in lengths):
+    response = connection.getresponse()
+    if not _is_clear(response.headers):
+        response.close()
         raise HTTPException
-    return {name.lower(): value for name, value in message.items()}
+    return response
+
+
+def _is_clear(headers: Message) -> bool:
+    """Whether a head is well formed, and tells one length at most: else nobody knows where the body ends.
+
+    RFC 9112, section 6.3.
+    """
+    lengths = set(headers.get_all("content-length", []))
+    return not headers.defects and len(lengths) <= 1 and all(one.isascii() and one.isdigit() for one in lengths)
 
 
 def _failure(error: Exception, patience: float) -> Failure:
