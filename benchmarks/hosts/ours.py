@@ -18,7 +18,7 @@ from typing import Any
 from omniedit.clock import SystemClock
 from omniedit.distributed.client import HostClient
 from omniedit.distributed.worker import Worker
-from omniedit.flow.record import OnUncertain
+from omniedit.flow.intent import OnUncertain
 
 
 class SkewedClock(SystemClock):

@@ -83,7 +83,7 @@ async def _work(options: WorkerOptions, changes: asyncio.Queue[Change]) -> None:
     _need_extra()
     from omniedit.distributed.client import HostClient
     from omniedit.distributed.worker import Worker
-    from omniedit.flow.record import OnUncertain
+    from omniedit.flow.intent import OnUncertain
 
     def on_change(change: Change) -> None:
         with suppress(asyncio.QueueFull):
@@ -133,7 +133,7 @@ def run_enqueue(options: EnqueueOptions) -> NoReturn:
 
     async def work(_: Stop) -> int:
         from omniedit.distributed.worker import enqueue
-        from omniedit.flow.record import OnUncertain
+        from omniedit.flow.intent import OnUncertain
 
         done = await enqueue(
             options.dsn,

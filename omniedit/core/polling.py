@@ -26,11 +26,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import exp, log, sqrt
 
-from attrs import field, frozen, validators
+from attrs import frozen
 
 from omniedit.core.duequeue import DueQueue, Place
 
-__all__ = ["Belief", "BulkPolicy", "DueQueue", "Look", "Patience", "Place", "Reading", "keep_reading"]
+__all__ = ["Belief", "BulkPolicy", "DueQueue", "Look", "Place", "Reading", "keep_reading"]
 
 _QUANTILE = 1.96  # standard deviations: the 2.5 % (and 97.5 %) quantile of a Gaussian
 _SOONEST = 1.0  # s after the submit: nothing is ever done earlier
@@ -177,20 +177,6 @@ def _scale(estimate: float | None) -> float:
 
 def _fifth(progress: float) -> int:
     return min(int(progress * _FIFTHS / 100), _FIFTHS - 1)
-
-
-@frozen
-class Patience:
-    """How long a task is watched (seconds): `overall` since it was accepted, `unknown` in undocumented statuses."""
-
-    overall: float = field(default=6 * 3600.0, validator=validators.gt(0))
-    unknown: float = field(default=3600.0, validator=validators.gt(0))
-
-    def deadline(self, unknown_since: float | None = None) -> float:
-        """Elapsed seconds at which watching ends; `unknown_since` is when the present unknown status was first seen."""
-        if unknown_since is None:
-            return self.overall
-        return min(self.overall, unknown_since + self.unknown)
 
 
 class BulkPolicy:

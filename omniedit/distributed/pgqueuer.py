@@ -22,7 +22,7 @@ from omniedit.core.resume import Plan, plan
 from omniedit.distributed.follower import Follower, Later
 from omniedit.errors import InvalidEdit
 from omniedit.flow.admission import Placing
-from omniedit.flow.record import OnUncertain
+from omniedit.flow.intent import OnUncertain
 from omniedit.flow.settings import find_base_url
 from omniedit.journal.base import NameTaken
 from omniedit.journal.relations import admit

@@ -30,7 +30,7 @@ from omniedit.distributed.follower import Follower
 from omniedit.distributed.limit import limited
 from omniedit.distributed.pgqueuer import Submitted, install, register, submit_batch, sweep
 from omniedit.errors import OmniEditError
-from omniedit.flow.record import OnUncertain
+from omniedit.flow.intent import OnUncertain
 from omniedit.flow.settings import read_folder
 from omniedit.journal.link import Link
 from omniedit.journal.postgres import PATIENCE, PostgresJournal

@@ -14,8 +14,9 @@ from omniedit.core.resume import Plan, accepted_attempt, may_replay, plan
 from omniedit.errors import DownloadFailed, InvalidEdit, JournalBusy, OmniEditError
 from omniedit.flow.booking import uncertain
 from omniedit.flow.engine import Engine
+from omniedit.flow.intent import OnUncertain
 from omniedit.flow.placing import Placing
-from omniedit.flow.record import OnUncertain, Record, Run, commit
+from omniedit.flow.record import Record, Run, commit
 from omniedit.journal.base import EditHeld, NameTaken
 from omniedit.models import Answer, Attempt, Edit, Entry, Outcome, Status
 

@@ -19,7 +19,8 @@ from omniedit.flow.admission import Admission, Placing
 from omniedit.flow.edit import Workplace, was_closed
 from omniedit.flow.engine import Engine, EngineStatistics, closed
 from omniedit.flow.intake import Intake
-from omniedit.flow.record import OnTransfer, OnUncertain, Record, Run
+from omniedit.flow.intent import OnUncertain
+from omniedit.flow.record import OnTransfer, Record, Run
 from omniedit.flow.seen import KeySet
 from omniedit.flow.stream import ChangeStream
 from omniedit.journal.base import CountsCommits, Journal

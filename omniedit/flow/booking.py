@@ -27,7 +27,8 @@ from omniedit.errors import (
     TransportFailed,
     UnexpectedReply,
 )
-from omniedit.flow.record import OnUncertain, Record, commit
+from omniedit.flow.intent import OnUncertain
+from omniedit.flow.record import Record, commit
 from omniedit.journal.base import Journal
 from omniedit.models import Answer, Entry, Outcome, Reply, Status, Task
 

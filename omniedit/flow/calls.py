@@ -9,31 +9,24 @@ from typing import TYPE_CHECKING
 from omniedit.api import wire
 from omniedit.api.client import Door
 from omniedit.api.gate import Gate, Lane
-from omniedit.changes import Change, Saved
 from omniedit.clock import Clock
 from omniedit.core.certainty import Accepted, Refused, judge
-from omniedit.core.lifecycle import observe, standing
-from omniedit.core.polling import Belief, Look, Patience
+from omniedit.core.patience import Patience
 from omniedit.errors import (
-    AuthenticationFailed,
-    InvalidRequest,
     LinkExpired,
-    ServiceError,
     SubmissionUncertain,
-    TaskOverdue,
     TransportFailed,
     UnexpectedReply,
 )
 from omniedit.flow.asking import ask
-from omniedit.models import DEFAULT_MODEL, Edit, Entry, Intent, Reply, Status, Task
+from omniedit.flow.intent import unknown_edit
+from omniedit.models import Intent, Reply, Status, Task
 
 if TYPE_CHECKING:
+    from omniedit.changes import Change, Saved
     from omniedit.media.download import Downloader
 
 __all__ = ["Calls"]
-
-_MOST_MISSES = 10  # looks in a row without an answer
-_LONGEST_PAUSE = 60.0  # seconds
 
 
 class Calls:
@@ -77,41 +70,11 @@ class Calls:
         """Look at one task, once."""
         return wire.read_task(await ask(self._gate, self._door, wire.look(task_id)), task_id=task_id)
 
-    async def watch(self, task_id: str) -> AsyncIterator[Change]:
+    def watch(self, task_id: str) -> AsyncIterator[Change]:
         """Changes of one task up to its end; the edit in them has no source and no prompt, which nobody here knows."""
-        belief, began = Belief(), self._clock.monotonic()
-        now = self._clock.utcnow()
-        task = await self._patiently(task_id)
-        entry = Entry(_unknown_edit(task), "", Status.pending, now, task_id=task_id, submitted_at=task.created or now)
-        yield standing(entry, now, task.progress)
-        progress = 0
-        while True:
-            step = observe(entry, progress, task, self._clock.utcnow())
-            entry, progress = step.entry, max(progress, task.progress)
-            for change in step.changes:
-                yield change
-            if entry.status.terminal or entry.status == Status.completed:
-                return
-            elapsed = self._clock.monotonic() - began
-            if elapsed >= self._patience.overall:
-                raise TaskOverdue(f"the task is still {entry.status} after {elapsed:.0f} s", task_id=task_id)
-            look = Look(elapsed, task.estimated_time, task.progress)
-            await self._clock.sleep(max(min(belief.first_look(None), belief.next_look(look)) - elapsed, 1.0))
-            task = await self._patiently(task_id)
+        from omniedit.flow.following import follow  # with all that judges progress: who only submits never loads it
 
-    async def _patiently(self, task_id: str) -> Task:
-        """One look that is repeated while nothing is wrong but the weather."""
-        misses = 0
-        while True:
-            try:
-                return await self.task(task_id)
-            except (AuthenticationFailed, InvalidRequest):
-                raise
-            except (ServiceError, TransportFailed):
-                misses += 1
-                if misses >= _MOST_MISSES:
-                    raise
-            await self._clock.sleep(min(0.5 * 2.0**misses, _LONGEST_PAUSE))
+        return follow(task_id, self.task, self._clock, self._patience)
 
     async def save(self, task: Task, target: Path, *, overwrite: bool) -> Saved:
         """Save the result of a completed task, with one look for a fresh link when there is none or a dead one.
@@ -119,6 +82,8 @@ class Calls:
         Raises:
             LinkExpired, DownloadFailed: it could not be saved.
         """
+        from omniedit.changes import Saved
+
         began, downloader = self._clock.monotonic(), self._downloader()
         if not task.results:
             task = await self._with_result(task)
@@ -129,7 +94,7 @@ class Calls:
             task = await self._with_result(task)
             done = await downloader.download(task.results[0], target, task_id=task.id, overwrite=overwrite)
         elapsed = self._clock.monotonic() - began
-        return Saved(_unknown_edit(task), done.path, task.id, done.sha256, done.size, task.credits, elapsed)
+        return Saved(unknown_edit(task), done.path, task.id, done.sha256, done.size, task.credits, elapsed)
 
     async def _with_result(self, task: Task) -> Task:
         fresh = await self.task(task.id)
@@ -140,10 +105,6 @@ class Calls:
                 mend="watch it until it is completed",
             )
         return fresh
-
-
-def _unknown_edit(task: Task) -> Edit:
-    return Edit("", "", model=task.model or DEFAULT_MODEL)
 
 
 def _task_in(reply: Reply, task_id: str) -> Task:

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal, Never, Self, TypeVar
 from omniedit.api import wire
 from omniedit.api.client import Door, Timeouts
 from omniedit.api.gate import Gate, shared_gate
-from omniedit.changes import Change, Saved
 from omniedit.clock import Clock, SystemClock
 from omniedit.codecs import Balance
 from omniedit.core.naming import DEFAULT_TEMPLATE, check_template
-from omniedit.core.polling import Patience
+from omniedit.core.patience import Patience
 from omniedit.core.preflight import refuse_edit
 from omniedit.errors import ConfigurationError
 from omniedit.flow.asking import ask
@@ -24,7 +23,6 @@ from omniedit.flow.calls import Calls
 from omniedit.flow.intent import new_nonce
 from omniedit.flow.journals import Journals
 from omniedit.flow.movers import Movers
-from omniedit.flow.record import OnTransfer
 from omniedit.flow.settings import (
     EngineSettings,
     check_limits,
@@ -43,9 +41,11 @@ from omniedit.models import DEFAULT_MODEL, Edit, Intent, MediaFacts, Task
 if TYPE_CHECKING:
     import ssl
 
+    from omniedit.changes import Change, Saved
     from omniedit.flow.batch import Batch
     from omniedit.flow.edit import EditRun
     from omniedit.flow.engine import Engine, EngineStatistics
+    from omniedit.flow.record import OnTransfer
     from omniedit.journal.base import Journal
 
 __all__ = ["Client"]

@@ -13,7 +13,8 @@ from omniedit.core.money import Budget
 from omniedit.errors import OmniEditError
 from omniedit.flow.admission import Admission, Placing
 from omniedit.flow.engine import Engine, closed
-from omniedit.flow.record import OnTransfer, OnUncertain, Record, Run
+from omniedit.flow.intent import OnUncertain
+from omniedit.flow.record import OnTransfer, Record, Run
 from omniedit.flow.stream import ChangeStream
 from omniedit.journal.base import Journal
 from omniedit.models import Edit, Status

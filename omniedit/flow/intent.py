@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import secrets
+from enum import StrEnum
 
 import attrs
 
-from omniedit.models import Entry, Intent
+from omniedit.models import DEFAULT_MODEL, Edit, Entry, Intent, Task
 
-__all__ = ["Clip", "intent_of", "new_nonce"]
+__all__ = ["Clip", "OnUncertain", "intent_of", "new_nonce", "unknown_edit"]
+
+
+class OnUncertain(StrEnum):
+    """What to do when nobody knows whether a paid request was accepted."""
+
+    hold = "hold"
+    """Leave it to the user."""
+    replay = "replay"
+    """Repeat it with the same key and body."""
 
 
 @attrs.frozen
@@ -28,3 +38,8 @@ def new_nonce() -> str:
 def intent_of(entry: Entry) -> Intent:
     """The paid request that an entry stands for; the same entry makes the same bytes."""
     return Intent(entry.edit, entry.video_url or entry.edit.source, entry.nonce or "", entry.callback_url)
+
+
+def unknown_edit(task: Task) -> Edit:
+    """The edit of a task whose source and prompt nobody here knows."""
+    return Edit("", "", model=task.model or DEFAULT_MODEL)

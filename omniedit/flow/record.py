@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import Protocol
 
 import attrs
@@ -15,22 +14,14 @@ from omniedit.core.linkexpiry import link_deadline
 from omniedit.core.money import Budget
 from omniedit.core.polling import Place, Reading
 from omniedit.errors import JournalBusy, OmniEditError
+from omniedit.flow.intent import OnUncertain
 from omniedit.journal.base import Journal
 from omniedit.models import Entry
 
-__all__ = ["OnTransfer", "OnUncertain", "Record", "Run", "commit", "linked"]
+__all__ = ["OnTransfer", "Record", "Run", "commit", "linked"]
 
 OnTransfer = Callable[[Transfer], None]
 """Told of bytes on their way, some times a second for each transfer; it must return at once."""
-
-
-class OnUncertain(StrEnum):
-    """What to do when nobody knows whether a paid request was accepted."""
-
-    hold = "hold"
-    """Leave it to the user."""
-    replay = "replay"
-    """Repeat it with the same key and body."""
 
 
 class Listener(Protocol):

@@ -10,11 +10,11 @@ import attrs
 
 from omniedit.api import wire
 from omniedit.core.naming import DEFAULT_TEMPLATE
+from omniedit.core.patience import Patience
 from omniedit.core.places import bucket_and_key, is_object
-from omniedit.core.polling import Patience
 from omniedit.errors import ConfigurationError
+from omniedit.flow.intent import OnUncertain
 from omniedit.flow.placing import Placing
-from omniedit.flow.record import OnUncertain
 
 __all__ = [
     "EngineSettings",

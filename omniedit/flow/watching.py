@@ -6,6 +6,7 @@ next look; what ends the watching is the task's own end, the key being refused, 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 
@@ -16,7 +17,8 @@ from omniedit.api.client import Door
 from omniedit.api.gate import Gate, Lane, Turn
 from omniedit.clock import Clock
 from omniedit.core.lifecycle import error_of, move, observe
-from omniedit.core.polling import Belief, BulkPolicy, DueQueue, Look, Patience, keep_reading
+from omniedit.core.patience import Patience
+from omniedit.core.polling import Belief, BulkPolicy, DueQueue, Look, keep_reading
 from omniedit.errors import (
     AuthenticationFailed,
     InvalidRequest,
@@ -202,12 +204,16 @@ class Watcher:
         except OmniEditError as error:
             await self._bulk_failed(bundle, error)
             return
-        for task_id, record in by_id.items():
-            task = tasks.get(task_id)
-            if task is None:
-                await self._unseen(record, InvalidRequest(f"{task_id} is not among the tasks", status=404))
-            else:
-                await self._seen(record, task)
+        # Together, so that what they write is one commit: one after the other they would wait for fifty.
+        async with asyncio.TaskGroup() as together:
+            for task_id, record in by_id.items():
+                together.create_task(self._heard(record, task_id, tasks.get(task_id)))
+
+    async def _heard(self, record: Record, task_id: str, task: Task | None) -> None:
+        if task is None:
+            await self._unseen(record, InvalidRequest(f"{task_id} is not among the tasks", status=404))
+        else:
+            await self._seen(record, task)
 
     async def _bulk_failed(self, bundle: Bundle, error: OmniEditError) -> None:
         """Without the bulk call, look one by one; anything else is a miss of all."""

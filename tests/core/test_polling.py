@@ -7,7 +7,8 @@ import random
 import pytest
 from hypothesis import given, strategies as st
 
-from omniedit.core.polling import Belief, BulkPolicy, Look, Patience, Reading, keep_reading
+from omniedit.core.patience import Patience
+from omniedit.core.polling import Belief, BulkPolicy, Look, Reading, keep_reading
 
 
 def test_a_cold_belief_looks_first_at_a_third_of_the_estimate() -> None:

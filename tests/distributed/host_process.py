@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from omniedit.clock import SystemClock
 from omniedit.distributed.client import HostClient
 from omniedit.distributed.worker import Worker
-from omniedit.flow.record import OnUncertain
+from omniedit.flow.intent import OnUncertain
 
 
 class SkewedClock(SystemClock):

@@ -13,7 +13,7 @@ import pytest
 
 from omniedit.distributed.client import HostClient
 from omniedit.distributed.worker import Worker, enqueue
-from omniedit.flow.record import OnUncertain
+from omniedit.flow.intent import OnUncertain
 from omniedit.journal.postgres import PostgresReader
 from omniedit.journal.specimens import all_of
 from omniedit.models import Edit, Entry, Status
