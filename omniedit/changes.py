@@ -6,7 +6,6 @@ Rules of this room: frozen values only, no judgement; times are aware UTC dateti
 from __future__ import annotations
 
 import base64
-import html
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -101,8 +100,8 @@ class Saved:
         """The clip itself, for notebooks; a large one as a link."""
         facts = f"{self.size:,} bytes, {_amount(self.credits)} credits, {self.elapsed:.1f} s"
         return (
-            f"<figure>{self._player()}<figcaption>{html.escape(self.edit.prompt)}<br>"
-            f"<code>{html.escape(str(self.path))}</code><br>{facts}</figcaption></figure>"
+            f"<figure>{self._player()}<figcaption>{_escape(self.edit.prompt)}<br>"
+            f"<code>{_escape(self.path)}</code><br>{facts}</figcaption></figure>"
         )
 
     def _player(self) -> str:
@@ -112,7 +111,7 @@ class Saved:
         except OSError:
             return "<p>the file is no longer there</p>"
         if data is None:
-            return f'<a href="{html.escape(self.path.absolute().as_uri())}">{html.escape(self.path.name)}</a>'
+            return f'<a href="{_escape(self.path.absolute().as_uri())}">{_escape(self.path.name)}</a>'
         return f'<video controls loop muted width="480" src="data:video/mp4;base64,{data}"></video>'
 
 
@@ -151,7 +150,7 @@ class Summary:
     def _repr_html_(self) -> str:
         """Counts and failures as tables, for notebooks."""
         counts = "".join(
-            f"<tr><td>{html.escape(status)}</td><td>{count}</td></tr>" for status, count in self.counts.items()
+            f"<tr><td>{_escape(status)}</td><td>{count}</td></tr>" for status, count in self.counts.items()
         )
         rows = "".join(_failure_row(change) for change in self.failures[:_SHOWN])
         more = f"<p>and {len(self.failures) - _SHOWN} more</p>" if len(self.failures) > _SHOWN else ""
@@ -162,8 +161,14 @@ class Summary:
 
 def _failure_row(change: Change) -> str:
     cells = (change.edit.source, change.edit.prompt, change.status, str(change.error or ""))
-    return "<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells) + "</tr>"
+    return "<tr>" + "".join(f"<td>{_escape(cell)}</td>" for cell in cells) + "</tr>"
 
 
 def _amount(value: float | None) -> str:
     return "unknown" if value is None else f"{value:,.2f}"
+
+
+def _escape(value: object) -> str:
+    from html import escape  # for notebooks alone
+
+    return escape(str(value))
