@@ -25,11 +25,11 @@ from omniedit.flow.journals import Journals
 from omniedit.flow.movers import Movers
 from omniedit.flow.settings import (
     EngineSettings,
-    check_limits,
     find_base_url,
     find_files_url,
     find_key,
     read_folder,
+    read_limits,
     read_on_uncertain,
     read_placing,
 )
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
 __all__ = ["Client"]
 
 T = TypeVar("T")
-_DOWNLOADS = 8
 _GRACE = 15.0  # seconds
 
 
@@ -80,6 +79,7 @@ class Client:
         preflight: look at clips before they are submitted.
         overwrite: replace outputs that exist.
         max_downloads: downloads at once.
+        max_per_host: connections to one media host at once; no limit when not given.
         limit_rate: bytes per second over all downloads.
         task_timeout: seconds after which an unfinished task is no longer watched (`TaskOverdue`, resumable).
         grace: seconds that a cancelled paid request is waited for.
@@ -106,7 +106,8 @@ class Client:
         host: Host | None = None,
         preflight: bool = True,
         overwrite: bool = False,
-        max_downloads: int = _DOWNLOADS,
+        max_downloads: int = 8,
+        max_per_host: int | None = None,
         limit_rate: float | None = None,
         task_timeout: float = 6 * 3600.0,
         grace: float = _GRACE,
@@ -124,8 +125,7 @@ class Client:
             ssl_context=ssl_context,
         )
         self._journal = open_journal(journal)
-        check_limits(max_in_flight, max_rate)
-        self._limits = (max_in_flight, max_rate)
+        self._limits = read_limits(max_in_flight, max_rate)
         self._on_uncertain = read_on_uncertain(on_uncertain)
         self._overwrite = overwrite
         self._grace = grace
@@ -133,7 +133,7 @@ class Client:
         base_of_calls = callback_base and callback_base.rstrip("/")
         self._how = EngineSettings(self._patience, grace, max_downloads, base_of_calls, settle_by_listing)
         self._clock = clock or SystemClock()
-        self._movers = Movers(self._clock, max_downloads, limit_rate, ssl_context, local=self._door.local)
+        self._movers = Movers(self._clock, max_downloads, max_per_host, limit_rate, ssl_context, local=self._door.local)
         self._sources = Sources(
             host or ServiceFiles(Uploader(self._door, self._entered, self._clock).upload),
             preflight=preflight,

@@ -18,11 +18,13 @@ from omniedit.flow.placing import Placing
 
 __all__ = [
     "EngineSettings",
-    "check_limits",
+    "check_count",
+    "check_rate",
     "find_base_url",
     "find_files_url",
     "find_key",
     "read_folder",
+    "read_limits",
     "read_on_uncertain",
     "read_placing",
 ]
@@ -75,18 +77,35 @@ def find_files_url(files_url: str | None, base_url: str) -> str:
     return found or (base_url if wire.is_loopback(base_url) else wire.FILES_URL)
 
 
-def check_limits(max_in_flight: int | None, max_rate: float | None) -> None:
-    """Refuse limits that let nothing through.
+def read_limits(max_in_flight: int | None, max_rate: float | None) -> tuple[int | None, float | None]:
+    """Limits on submits, unless they let nothing through.
 
     Raises:
         ConfigurationError: below one task, or no positive rate.
     """
-    if max_in_flight is not None and max_in_flight < 1:
-        raise ConfigurationError(
-            f"max_in_flight={max_in_flight} lets nothing through", mend="1 or more, or leave it out"
-        )
-    if max_rate is not None and not 0 < max_rate < math.inf:
-        raise ConfigurationError(f"max_rate={max_rate} is no rate", mend="submits per second, above 0")
+    check_count("max_in_flight", max_in_flight)
+    check_rate("max_rate", max_rate, "submits")
+    return max_in_flight, max_rate
+
+
+def check_count(name: str, value: int | None) -> None:
+    """Refuse a bound that lets nothing through.
+
+    Raises:
+        ConfigurationError: it is below 1.
+    """
+    if value is not None and value < 1:
+        raise ConfigurationError(f"{name}={value} lets nothing through", mend="1 or more, or leave it out")
+
+
+def check_rate(name: str, value: float | None, what: str) -> None:
+    """Refuse what is no rate.
+
+    Raises:
+        ConfigurationError: it is not above 0, or not finite.
+    """
+    if value is not None and not 0 < value < math.inf:
+        raise ConfigurationError(f"{name}={value} is no rate", mend=f"{what} per second, above 0")
 
 
 def read_on_uncertain(text: str) -> OnUncertain:

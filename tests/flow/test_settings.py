@@ -1,0 +1,58 @@
+"""What a user gives a client is checked before anything is opened."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from omniedit import Client, Status
+from omniedit.errors import ConfigurationError
+from omniedit.models import Task
+from tests.media.conftest import tiny_clip
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"max_in_flight": 0}, "max_in_flight=0"),
+        ({"max_rate": 0}, "max_rate=0"),
+        ({"max_rate": float("nan")}, "max_rate=nan"),
+        ({"max_rate": float("inf")}, "max_rate=inf"),
+        ({"max_downloads": 0}, "max_downloads=0"),
+        ({"max_per_host": 0}, "max_per_host=0"),
+        ({"limit_rate": 0}, "limit_rate=0"),
+        ({"limit_rate": -5.0}, "limit_rate=-5"),
+    ],
+)
+def test_a_limit_that_lets_nothing_through_is_refused(given: dict[str, Any], says: str) -> None:
+    """With its name and what would be right."""
+    with pytest.raises(ConfigurationError, match=says) as caught:
+        Client("sk-sandbox-key", **given)
+    assert caught.value.mend
+
+
+async def test_one_media_host_is_asked_so_often_at_once(world: Any, tmp_path: Path) -> None:
+    """However many downloads are under way."""
+    clip, now, most = tiny_clip(b"one" * 60), 0, 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal now, most
+        await reader.readuntil(b"\r\n\r\n")
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0.02)
+        now -= 1
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(clip) + clip)
+        await writer.drain()
+        writer.close()
+
+    host = await asyncio.start_server(answer, "127.0.0.1", 0)
+    link = f"http://127.0.0.1:{host.sockets[0].getsockname()[1]}/a.mp4"
+    async with world() as w, w.client(max_per_host=2) as client:
+        tasks = [Task(f"task-{number}", Status.completed, results=(link,)) for number in range(6)]
+        await asyncio.gather(*(client.download(task, tmp_path / f"{task.id}.mp4") for task in tasks))
+    host.close()
+    assert most == 2
