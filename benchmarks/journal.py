@@ -124,6 +124,7 @@ def commits(options: argparse.Namespace) -> Figures:
         "ratio_to_narrowest_table": ratio(ours, narrow),
         "admissions_per_s_in_batches_of_500": round(asyncio.run(admissions(folder))),
         "stream_of_1000_per_s": asyncio.run(stream(folder)),
+        "load": machine()["load"],
     }
 
 
