@@ -18,7 +18,7 @@ lane of one API key. Its rules, in the order in which they hold:
    - `Rate`: the pacer follows what the service accepts. The first refusal of an episode takes 12 % off. When the block
      is over, the rate is at most what the cycle from the last block to this one achieved, block included, and
      returns to what the last minute achieved within seconds. From there it probes: by the same small step for all, so
-     that processes of one key come to equal shares; after 45 quiet seconds (or 45 requests, if those take longer) ever
+     that processes of one key come to equal shares; after 45 quiet seconds (or 36 requests, if those take longer) ever
      faster, so that a limit that doubled is found soon. Where work is short, and not the limit, a cycle teaches nothing
      and the rate does not grow: what nobody needs is not tried, and the first burst would fail on it.
    - `Cap`: refusals at one level of unfinished tasks, or of requests on their way, above which hardly anything is

@@ -126,17 +126,17 @@ class Pause:
 
     def _pause_blindly(self, now: float, interval: float, jitter: float) -> None:
         expected = self._minute.try_at(now)
-        rung = self._rung(now - self._began, interval)
-        self._halvable = expected is None and rung <= _HALF_MINUTE
-        self._blind = now + rung * (0.9 + 0.2 * jitter) if expected is None else expected + _JUST_AFTER
+        rung = self._rung(now - self._began, interval, jitter)
+        self._halvable = expected is None and rung < 1.2 * _HALF_MINUTE
+        self._blind = now + rung if expected is None else expected + _JUST_AFTER
 
-    def _rung(self, lasted: float, interval: float) -> float:
+    def _rung(self, lasted: float, interval: float, jitter: float) -> float:
         if self._in_a_row == 1:
-            return min(interval, _HALF_MINUTE)
+            return min(interval, _HALF_MINUTE)  # to the instant: processes that began together stay equals
         rung = max(interval, _FIRST_RUNG) * 3.0 ** min(self._in_a_row - 2, 9)
         if rung > _HALF_MINUTE:
             rung = max(_HALF_MINUTE, min(rung, lasted / 2))
-        return min(rung, _LONGEST)
+        return min(rung, _LONGEST) * (0.9 + 0.2 * jitter)
 
 
 class _Minute:
