@@ -66,6 +66,26 @@ REASONS = [
      often as they would come. Whether the machine or the pace of the gate held it back was not told apart."""),
     ("startup", "first POST answered", """of what omniedit loads before it, about a quarter is the building of 49 attrs
      classes; the rest is spread over some fifty modules, none of them large."""),
+    ("governor", "shapes tuned on: share of the oracle", """a `Retry-After` that is three times too long is kept all the
+     same. One who meets that limit once, by the same ramp, and knows it from then on would reach 0.98 in the hour and
+     0.90 in the first ten minutes."""),
+    ("governor", "never met before: share of the oracle", """travelling times differ by more than the bucket of five
+     holds. An even pace that knows the limit reaches 0.86 with 2 % refused, and pays 7 % for 0.96; omniedit takes each
+     of these refusals for the limit, and slows down."""),
+    ("governor", "shapes tuned on: refused", """a cap of five lets some 185 requests an hour through, of which 2 % are
+     less than four. Four or five are refused until it is told from a limit on the rate, and one or two when one more
+     is tried."""),
+    ("governor", "never met before: refused", """a slow limit is probed once in some 45 requests, and each probe ends
+     with a refusal. Rarer probes were tried: they starved one of eight processes on a key."""),
+    ("governor", "a cap on tasks: seconds until", """only a try of one more tells that a cap has doubled, and each that
+     fails is a refusal. If all of 2 % were spent on tries, twenty live tasks would find it after 119 s on average, and
+     forty after 60 s; omniedit spends 1 % on them."""),
+    ("governor", "Jain's index", """processes that do not know of each other learn from their own refusals alone. At
+     less than one request a second each, these are minutes apart, and chance decides whom they meet."""),
+    ("governor", "1 to 2/s: refused", """each process probes once in some 45 requests of its own, and meets the probes
+     of the others as well."""),
+    ("governor", "a cap on tasks: refused", """of its own few tasks no process can tell that all together are capped.
+     Most settle on a rate, and probe it."""),
 ]  # fmt: skip
 
 

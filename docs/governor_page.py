@@ -66,8 +66,8 @@ client = omniedit.Client(max_rate=5.0, max_in_flight=40)  # submits a second; un
 ```
 
 State `max_rate` when you know your plan's limit, or share the key with programs that are not omniedit. State
-`max_in_flight` when your plan caps unfinished tasks: small caps are the costliest to find, as finding one takes about
-ten refusals. Both are upper bounds; the governor still slows down when it is refused below them.
+`max_in_flight` when your plan caps unfinished tasks: small caps are the costliest to find, as finding one takes five
+or six refusals. Both are upper bounds; the governor still slows down when it is refused below them.
 
 `client.statistics().gate` shows for each lane the regime, the rates allowed and achieved (requests a second), the
 level (unfinished tasks), requests in flight, what is left of a pause (seconds), what was granted, accepted and refused,
@@ -80,16 +80,18 @@ the share refused, and how many wait. Beside it stand the looks made, the tasks 
   a second; at one request a second for eight processes, chance decides who gets how much. One process per key, or one
   shared limit ([many hosts](many-hosts.md)), is better.
 - That a cap on few tasks has doubled. It tries one more after each hundred acceptances, as each try that fails is a
-  refusal; with twenty tasks live that is minutes.
+  refusal; with twenty tasks live that is minutes. Once a try succeeds it climbs at once.
 - How unevenly its own network carries requests. Where their travelling times differ by more than the service's bucket
   holds, even a perfect pace is refused now and then, and the governor slows down for it.
 - That a `Retry-After` is too long. It is kept: a service that always asks for three times as long gets three times as
-  long, and you a fifth less.
+  long, and you up to a tenth less.
 """
 KINDS = {
     "steady": (
         "One process, one hour",
-        "Limits that the rules were tuned on; shares are of an oracle that knows them; *cold*: the first ten minutes.",
+        """Limits that the rules were tuned on; shares are of an oracle that knows them; *cold*: the first ten minutes.
+Limits of more than 10,000 requests an hour run for twenty minutes, in which learning weighs three times as much, if
+nineteen in twenty of the oracle's requests get through in so short a time already.""",
         {"hour": "share of the oracle", "refused": "refused", "cold": "cold"},
     ),
     "held-out": (
@@ -99,7 +101,8 @@ KINDS = {
     ),
     "changing": (
         "Limits that change",
-        "Halved after 15 minutes, doubled after 30 and again after 45: seconds until the new limit is used to 90 %.",
+        """Halved after 15 minutes, doubled after 30 and again after 45: seconds until 90 % of the new limit is used and
+at most a tenth of the requests is refused.""",
         {
             "refusals": "refusals in the minute after halving",
             "halved": "halved, s",
@@ -121,21 +124,28 @@ KINDS = {
     "stated": ("Stated limits", "", {"hour": "share of the oracle", "refused": "refused"}),
     "loaded": ("Work at 80 % of the limit, arriving by chance", "", {"p99": "waiting p99, s", "refused": "refused"}),
 }
+# What stands in the way of more, by shape.
+POSSIBLE = {
+    "fw 300 RA long": "meets the limit once, waits three times as long as needed, and knows it from then on",
+    "tb 15/s burst 5 slow network": "knows the limit and leaves evenly, as fast as may be with 2 % refused",
+    "tasks 40": "spends 2 % of all requests on trying one more, and fills new room at once",
+}
 RESULTS_HEAD = """
 ## Figures
 
-From a simulation in virtual time that drives the real `omniedit.core` (`python -m benchmarks.simulate`): means over 30
-seeds, over 3 to 10 for limits of more than 10,000 requests an hour, where chance has little to say. In the names, *tb*
-is a token bucket, *fw* a fixed window and *sl* a sliding window of a minute, *counter* a weighed window; *RA* says that
-refusals carry `Retry-After` (*short*: always one second; *long*: three times too long), *headers* that replies carry
-`RateLimit` fields. Bars, and what misses them, are on the [performance page](performance.md).
+From a simulation in virtual time that drives the real `omniedit.core` (`python -m benchmarks.simulate`): means over
+{seeds}.
+In the names, *tb* is a token bucket, *fw* a fixed window and *sl* a sliding window of a minute, *counter* a weighed
+window; *RA* says that refusals carry `Retry-After` (*short*: always one second; *long*: three times too long),
+*headers* that replies carry `RateLimit` fields. Bars, and what misses them, are on the
+[performance page](performance.md).
 """
 PEERS = """
 ## Beside other rules
 
-In the same world, one to three seeds: share of the oracle in one hour / share of requests refused. Each follows its
-published rule, puts refused requests back at the head of the line and waits out `Retry-After`. A fixed rate was told
-what the others had to find; it makes no sense for a cap.
+In the same world, one to three seeds of an hour: share of the oracle / share of requests refused; omniedit as above.
+Each follows its published rule, puts refused requests back at the head of the line and waits out `Retry-After`. A fixed
+rate was told what the others had to find; it makes no sense for a cap.
 """
 POLLING = """
 ## When to look
@@ -151,10 +161,11 @@ def page(results: Path = RESULTS) -> str:
     """The whole page."""
     governor, polling = _rows(results, "governor"), _rows(results, "polling")
     regimes = _table(["regime", "when", "what it does"], [list(regime) for regime in REGIMES])
-    parts = [HEAD.format(regimes=regimes), RESULTS_HEAD]
+    parts = [HEAD.format(regimes=regimes), RESULTS_HEAD.format(seeds=_seeds(governor))]
     for kind, (title, text, names) in KINDS.items():
         if kind in governor:
             parts.append(f"\n### {title}\n\n" + (f"{text}\n\n" if text else "") + _shapes(governor[kind][OURS], names))
+            parts += _possible(governor[kind].get("possible", {}), names)
     if "steady" in governor:
         parts += [PEERS, "\n" + _peers(governor["steady"])]
     if polling:
@@ -175,7 +186,25 @@ def _shapes(shapes: dict[str, dict[str, list[float]]], names: dict[str, str]) ->
     return _table(["limit", *names.values()], rows)
 
 
+def _seeds(kinds: dict[str, Any]) -> str:
+    """Over how many runs of a shape the means are taken."""
+    counts = sorted({measures["seeds"] for rules in kinds.values() for measures in rules[OURS].values()})
+    few = f" ({counts[0]} to {counts[-2]} for limits of more than 10,000 requests an hour)" if counts[1:] else ""
+    return f"{counts[-1] if counts else 0} seeds{few}"
+
+
+def _possible(shapes: dict[str, dict[str, list[float]]], names: dict[str, str]) -> list[str]:
+    """Not more could be had: by whom, and how much."""
+    return [
+        f"\nThe best possible on *{shape}*, by one who {POSSIBLE[shape]}: "
+        + ", ".join(f"{names[name]} {_said(name, measures[name][0])}" for name in names if name in measures)
+        + ".\n"
+        for shape, measures in shapes.items()
+    ]
+
+
 def _peers(rules: dict[str, dict[str, dict[str, list[float]]]]) -> str:
+    rules = {rule: found for rule, found in rules.items() if rule != "possible"}
     shapes = list(next(found for rule, found in rules.items() if rule != OURS))
     rows = [[shape, *(_both(found[shape]) if shape in found else "" for found in rules.values())] for shape in shapes]
     return _table(["limit", *rules], rows)

@@ -1,7 +1,7 @@
 """python -m benchmarks.simulate [KIND...] [--rule NAME] [--seeds N] [--shape TEXT] [--workers N]
 
 With kinds: look at some runs. Without: run all kinds with the governor and the steady one with its peers, and keep the
-figures (about an hour of CPU time; a third of the seeds for shapes of more than 10,000 requests an hour).
+figures (about half an hour of CPU time; shapes of more than 10,000 requests an hour run for a third of it).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import argparse
 from benchmarks import tables
 from benchmarks.simulate.judge import Rows, figures, keep
 from benchmarks.simulate.measure import FIXED, PEERS
+from benchmarks.simulate.possible import POSSIBLE, possible
 from benchmarks.simulate.runs import COMPARED, KINDS, OURS, Row, rows
 
 
@@ -45,8 +46,11 @@ def _record(options: argparse.Namespace) -> None:
     for runs in (rows(list(KINDS), [OURS], options.seeds, options.workers), peers):
         for row in runs:
             rounded = {name: tuple(round(value, 5) for value in values) for name, values in row.measures.items()}
-            found.setdefault(row.kind, {}).setdefault(row.rule, {})[row.shape] = rounded  # type: ignore[assignment]
+            kept = {"seeds": row.seeds} | rounded
+            found.setdefault(row.kind, {}).setdefault(row.rule, {})[row.shape] = kept  # type: ignore[assignment]
             print(_line(row, {name: value for name, (value, _, _) in row.measures.items()}), flush=True)
+    for kind, shapes in possible(max(options.seeds // 5, 1)).items():
+        found[kind][POSSIBLE] = shapes
     keep("governor", figures(found), found)
     tables.write()
 

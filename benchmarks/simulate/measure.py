@@ -79,19 +79,19 @@ def _capped(name: str, seed: int) -> dict[int, float]:
     cap = limit.second if isinstance(limit, Both) else limit
     world = World(cap, [peers.CapOracle(cap)], seconds=HOUR, rng=random.Random(f"{name} {seed}"), network=shape.network)
     accepted = world.run()[0].accepted
-    return {seconds: sum(accepted[:seconds]) for seconds in (600, HOUR)}
+    return {seconds: sum(accepted[:seconds]) for seconds in (600, shape.seconds, HOUR)}
 
 
 def steady(shape: Shape, make: Make, seed: int) -> dict[str, float]:
-    """One hour of one process from cold, with a limit that stays as it is.
+    """One hour of one process from cold, a third of it for busy shapes, with a limit that stays as it is.
 
-    hour, cold: shares of the oracle in the hour and in its first ten minutes; refused: share of all requests;
+    hour, cold: shares of the oracle in all that time and in its first ten minutes; refused: share of all requests;
     undercut: requests that left before a `Retry-After` was over.
     """
-    world = run(shape, make, seed)
+    world = run(shape, make, seed, seconds=shape.seconds)
     trace = world.traces[0]
     return {
-        "hour": sum(trace.accepted) / capacity(shape, seed, HOUR),
+        "hour": sum(trace.accepted) / capacity(shape, seed, shape.seconds),
         "refused": _refused([trace]),
         "cold": sum(trace.accepted[:600]) / capacity(shape, seed, 600),
         "undercut": sum(getattr(controller, "undercut", 0) for controller in world.controllers),

@@ -44,7 +44,7 @@ def rows(
 ) -> Iterator[Row]:
     """Run it all, with `workers` processes; a row as soon as its seeds are done.
 
-    `only` is part of the names of shapes, or all names. Busy shapes get a third of the seeds.
+    `only` is part of the names of shapes, or all names.
     """
     wanted = [
         (kind, rule, shape)
@@ -54,16 +54,12 @@ def rows(
         if (only in shape if isinstance(only, str) else shape in only) and _fits(rule, shape)
     ]
     with ProcessPoolExecutor(workers) as pool:
-        running = [(job, [pool.submit(_one, *job, seed) for seed in range(_seeds(job[2], seeds))]) for job in wanted]
+        running = [(job, [pool.submit(_one, *job, seed) for seed in range(seeds)]) for job in wanted]
         for (kind, rule, shape), runs in running:
             results = [run.result() for run in runs]
             found = {name: [result[name] for result in results] for name in results[0]}
             spread = {name: (mean(values), min(values), max(values)) for name, values in found.items()}
             yield Row(kind, rule, shape, len(results), spread)
-
-
-def _seeds(shape: str, seeds: int) -> int:
-    return max(seeds // 3, 1) if BY_NAME[shape].busy else seeds
 
 
 def _fits(rule: str, shape: str) -> bool:

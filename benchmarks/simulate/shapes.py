@@ -63,7 +63,6 @@ class Shape:
     make: Callable[[], Limit]
     headers: Headers = no_headers
     network: Network = Network()
-    hours: float = 1.0
 
     @property
     def capped(self) -> bool:
@@ -75,6 +74,11 @@ class Shape:
         """Whether an hour of it is more than ten thousand requests: chance has little to say then."""
         limit = self.make()
         return isinstance(limit, RequestCap) or (not self.capped and self.capacity(3600) > 10_000)
+
+    @property
+    def seconds(self) -> int:
+        """How long a run of it lasts: twenty minutes where that is thousands of requests, and enough to settle."""
+        return 1200 if self.busy and self.name not in SLOW_TO_SETTLE else 3600
 
     def capacity(self, seconds: float, scale: float = 1.0) -> float:
         """Requests an oracle gets through in so long a time, for limits on the rate."""
@@ -187,6 +191,16 @@ HELD_OUT = [
     Shape("tb 3/s and tasks 60", lambda: Both(TokenBucket(3, 6), TaskCap(60))),
 ]
 
+# Busy, and yet more than a twentieth of twenty minutes goes into finding the limit: these run for the whole hour.
+SLOW_TO_SETTLE = {
+    "tb 5/s burst 2",
+    "fw 50 in 10 s",
+    "fw 300 RA long",
+    "requests 3",
+    "requests 5, 1 s each",
+    "requests 6, 2 s each",
+    "requests 10",
+}
 CHANGING = ["tb 10/s", "fw 600", "fw 600 RA", "sl 600", "tasks 40", "tb 1/s"]
 SHARED = [
     "tb 10/s",
