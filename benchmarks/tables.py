@@ -70,7 +70,7 @@ REASONS = [
      same. One who meets that limit once, by the same ramp, and knows it from then on would reach 0.98 in the hour and
      0.90 in the first ten minutes."""),
     ("governor", "never met before: share of the oracle", """travelling times differ by more than the bucket of five
-     holds. An even pace that knows the limit reaches 0.86 with 2 % refused, and pays 7 % for 0.96; omniedit takes each
+     holds. An even pace that knows the limit reaches 0.86 with 2 % refused, and pays 8 % for 0.96; omniedit takes each
      of these refusals for the limit, and slows down."""),
     ("governor", "shapes tuned on: refused", """a cap of five lets some 185 requests an hour through, of which 2 % are
      less than four. Four or five are refused until it is told from a limit on the rate, and one or two when one more

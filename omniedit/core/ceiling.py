@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections import deque
 from math import sqrt
-from statistics import median_low
 
 from attrs import frozen
 
@@ -92,7 +91,7 @@ class Ceiling:
         """An episode opened at this level, after so many ends of all time; the cap, when there is one."""
         self._openings.append((level, self._accepted, ended))
         kind, (levels, accepted, ends) = self.kind, zip(*self._openings, strict=True)
-        cap, middle = min(levels), median_low(levels)
+        cap, middle = min(levels), sorted(levels)[(len(levels) - 1) // 2]
         if not kind.least <= cap <= _MOST or max(levels) - cap > max(1.0, kind.spread * sqrt(middle)):
             return None
         since, ended = self._accepted - accepted[0], ends[-1] - ends[0]

@@ -4,7 +4,7 @@ Everything here blocks and is called from the downloader's threads; calls for on
 
 - The `.part` is created exclusively, never through a symbolic link, and locked: a second process gets `busy`.
 - The note says which version of the file the bytes belong to, how many were written, and their sha256; never the
-  link. It is brought up to date every 2 MiB, when all is there, and when the file is let go of. What lies on disk is
+  link. It is brought up to date every 2 MiB, when a try ends, and when the file is let go of. What lies on disk is
   continued only when it still has that sha256, so that a power cut between two writes costs bytes, never correctness.
 - The finished name appears when the bytes are synced, and never replaces anything unless told to.
 """
@@ -113,6 +113,11 @@ class PartFile:
             if (fresh := self.known.size - self._noted) >= _NOTE_EVERY:
                 _start_syncing(self._file, self._noted, fresh)
                 self._write_note()
+
+    def note(self) -> None:
+        """Note how far it came."""
+        with self._lock, _explained(self.target):
+            self._write_note()
 
     def discard(self) -> None:
         """Throw away what is there."""

@@ -80,8 +80,7 @@ class Transfer:
         """
         tries = Tries()
         while isinstance(done := await self._once(), Failure):
-            if done.discard:
-                await self._tools.disk.run(self._part.discard)
+            await self._tools.disk.run(self._part.discard if done.discard else self._part.note)
             match after_failure(done, tries, self._part.known.size, self._tools.jitter()):
                 case Retry(delay, tries):
                     await self._tools.clock.sleep(delay)

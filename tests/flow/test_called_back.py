@@ -28,7 +28,7 @@ class Hurried:
 
     def monotonic(self) -> float:
         """Seconds."""
-        return self._clock.monotonic() * 50.0
+        return float(self._clock.monotonic() * 50.0)
 
     def utcnow(self) -> Any:
         """The wall clock."""
