@@ -1,6 +1,6 @@
 """Bring results home: streamed, resumed, verified, synced, and only then named.
 
-A name exists only when its bytes are complete. What comes goes to `NAME.part` in blocks of at most 512 KiB: one thread
+A name exists only when its bytes are complete. What comes goes to `NAME.part` in blocks of at most 1 MiB: one thread
 receives, hashes and writes them, so a stream holds one block and the buffers of its connection, whatever the size of
 the file. What fails is tried again where it stopped; nothing here is ever billed.
 """

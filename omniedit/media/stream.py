@@ -35,7 +35,7 @@ OnProgress = Callable[[int, int | None], None]
 """Called with the bytes that have come and the bytes of the whole file, when known."""
 
 _T = TypeVar("_T")
-_BLOCK = 512 * 1024
+_BLOCK = 1024 * 1024
 
 
 class Disk:

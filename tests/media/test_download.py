@@ -506,7 +506,7 @@ async def main():
             await downloader.download(sys.argv[1], Path(sys.argv[2]))
         except DownloadFailed as error:
             print(error.code)
-resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, 1_500_000))
 asyncio.run(main())
 """
 
@@ -525,11 +525,11 @@ async def test_a_disk_that_fills_up_keeps_what_fits(serve: Serve, tmp_path: Path
     content = tiny_clip(os.urandom(2_000_000))
     host = await serve([content], Act(chunked=True))
     assert await run_python(SMALL_DISK, host.url, tmp_path / "a.mp4") == "disk_full"
-    assert json.loads((tmp_path / "a.mp4.part.json").read_bytes())["size"] == 512 * 1024
+    assert json.loads((tmp_path / "a.mp4.part.json").read_bytes())["size"] == 1024 * 1024
     async with downloading() as downloader:
         done = await downloader.download(host.url, tmp_path / "a.mp4")
     assert done.sha256 == sha256(content)
-    assert host.ranges[-1] == f"bytes={512 * 1024}-"
+    assert host.ranges[-1] == f"bytes={1024 * 1024}-"
 
 
 # --- interruptions --------------------------------------------------------------------------------------------------
