@@ -4,8 +4,9 @@ Everything here blocks and is called from the downloader's threads; calls for on
 
 - The `.part` is created exclusively, never through a symbolic link, and locked: a second process gets `busy`.
 - The note says which version of the file the bytes belong to, how many were written, and their sha256; never the
-  link. It is brought up to date every 2 MiB, when a try ends, and when the file is let go of. What lies on disk is
-  continued only when it still has that sha256, so that a power cut between two writes costs bytes, never correctness.
+  link. It is made when a try fails, when the file is let go of unfinished, and every 2 MiB: a small clip that comes at
+  once has none. What lies on disk is continued only when it still has that sha256, so that a power cut between two
+  writes costs bytes, never correctness.
 - The finished name appears when the bytes are synced, and never replaces anything unless told to.
 """
 
@@ -68,7 +69,7 @@ class PartFile:
         self.known = Part()
         self._noted = 0
         self._folder = self._file = self._note = -1
-        self._closed = False
+        self._ready = self._closed = False
         self._lock = threading.Lock()
         self._digest = hashlib.sha256()
 
@@ -83,8 +84,10 @@ class PartFile:
                 return
             self._folder = os.open(self.target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             self._file = _take(part_name(self.target.name), self._folder, self.target)
-            self._note = _open_file(part_name(self.target.name, ".part.json"), self._folder)
+            if _is_there(self._note_name, self._folder):
+                self._note = _open_file(self._note_name, self._folder)
             self._recover()
+            self._ready = True
 
     def begin(self, receive: Receive) -> None:
         """Make ready for a body: go on at its offset, or throw away what is there.
@@ -133,7 +136,6 @@ class PartFile:
     def sync(self) -> str:
         """Bring the bytes to the disk; the sha256 over them, in hexadecimal."""
         with self._lock, _explained(self.target, self.known.length):
-            self._write_note()
             os.fsync(self._file)
             return self._digest.hexdigest()
 
@@ -153,7 +155,7 @@ class PartFile:
     def close(self) -> None:
         """Note how far it came and let go; a rest of no bytes is removed. Never raises, and may be called twice."""
         with self._lock:
-            if self._note >= 0:
+            if self._ready:
                 with suppress(OSError):
                     self._write_note() if self.known.size else self._remove()
             self._release()
@@ -164,7 +166,7 @@ class PartFile:
         return self._closed
 
     def _release(self) -> None:
-        self._closed = True
+        self._ready, self._closed = False, True
         for descriptor in (self._file, self._note, self._folder):
             if descriptor >= 0:
                 os.close(descriptor)
@@ -172,7 +174,7 @@ class PartFile:
 
     def _remove(self) -> None:
         """Remove `.part` and note. They are ours as long as the lock is held: whoever waits for it looks again."""
-        for name in (part_name(self.target.name), part_name(self.target.name, ".part.json")):
+        for name in (part_name(self.target.name), *([self._note_name] if self._note >= 0 else [])):
             with suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=self._folder)
 
@@ -181,7 +183,13 @@ class PartFile:
         self._digest = hashlib.sha256()
         self.known, self._noted = Part(), 0
 
+    @property
+    def _note_name(self) -> str:
+        return part_name(self.target.name, ".part.json")
+
     def _write_note(self) -> None:
+        if self._note < 0:
+            self._note = _open_file(self._note_name, self._folder)
         known = self.known
         note = {"etag": known.etag, "length": known.length, "size": known.size, "sha256": self._digest.hexdigest()}
         # Always of one length: one write replaces it as a whole.
@@ -190,7 +198,7 @@ class PartFile:
 
     def _recover(self) -> None:
         """Believe the note as far as the bytes bear it out."""
-        known, expected = _read_note(self._note)
+        known, expected = _read_note(self._note) if self._note >= 0 else (Part(), "")
         digest = hashlib.sha256()
         for chunk in _read_up_to(self._file, known.size):
             digest.update(chunk)
@@ -266,6 +274,15 @@ def _take(name: str, folder: int, target: Path) -> int:
     raise _busy(target)
 
 
+def _is_there(name: str, folder: int) -> bool:
+    """Whether anything has this name, a dead link too."""
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def _open_file(name: str, folder: int) -> int:
     """Create a file exclusively, or open the regular one that is there; never through a link of any kind."""
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -320,12 +337,10 @@ def _link(part: str, name: str, folder: int) -> bool:
 
 def _rename_free(part: str, name: str, folder: int) -> bool:
     """The same where the file system has no hard links: another process could slip in between, which is rare."""
-    try:
-        os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        os.rename(part, name, src_dir_fd=folder, dst_dir_fd=folder)
-        return True
-    return False
+    if _is_there(name, folder):
+        return False
+    os.rename(part, name, src_dir_fd=folder, dst_dir_fd=folder)
+    return True
 
 
 def _names(name: str, mark: str) -> Iterator[str]:

@@ -732,3 +732,14 @@ async def test_errors_of_a_hook_end_the_download_and_keep_the_bytes(serve: Serve
             await downloader.download(host.url, tmp_path / "a.mp4", on_verified=refuse)
         await downloader.download(host.url, tmp_path / "a.mp4")
     assert len(host.asked) == 1
+
+
+async def test_what_lies_in_the_way_of_a_note_costs_nothing_that_came_before(serve: Serve, tmp_path: Path) -> None:
+    """Neither the foreign file nor the bytes of an earlier run are removed."""
+    host = await serve([CLIP])
+    (tmp_path / "a.mp4.part").write_bytes(CLIP[:100])
+    (tmp_path / "a.mp4.part.json").mkdir()
+    async with downloading() as downloader:
+        assert (await fails(downloader, host.url, tmp_path / "a.mp4")).code == "unsafe_path"
+    assert names(tmp_path) == ["a.mp4.part", "a.mp4.part.json"]
+    assert (tmp_path / "a.mp4.part").read_bytes() == CLIP[:100]
