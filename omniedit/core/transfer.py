@@ -38,6 +38,7 @@ __all__ = [
     "first_step",
     "follow",
     "is_near",
+    "read_number",
     "read_reply",
     "refuse_url",
     "stalled",
@@ -267,6 +268,11 @@ def is_near(deadline: datetime | None, now: datetime) -> bool:
     return deadline is not None and deadline - now <= NEAR_DEADLINE
 
 
+def read_number(text: str | None) -> int | None:
+    """What a header such as `Content-Length` says, in digits and nothing else; None when it says nothing clear."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
 def _refused(status: int, headers: Mapping[str, str]) -> Failure:
     message = f"the media host answered {status}"
     if status == 416:
@@ -277,7 +283,7 @@ def _refused(status: int, headers: Mapping[str, str]) -> Failure:
 
 
 def _whole(headers: Mapping[str, str]) -> Receive:
-    return Receive(0, _strong(headers.get("etag")), _number(headers.get("content-length")))
+    return Receive(0, _strong(headers.get("etag")), read_number(headers.get("content-length")))
 
 
 def _rest(part: Part, fetch: Fetch, headers: Mapping[str, str]) -> Receive | Failure:
@@ -306,14 +312,10 @@ def _strong(etag: str | None) -> str | None:
     return text if len(text) <= 256 and re.fullmatch(r'"[\x21\x23-\x7e\x80-\xff]*"', text) else None
 
 
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None
-
-
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds from `Retry-After`; its date form counts from the answer's own `Date`."""
     text = headers.get("retry-after", "").strip()
-    if (seconds := _number(text)) is not None:
+    if (seconds := read_number(text)) is not None:
         return float(seconds)
     then, now = read_date(text), read_date(headers.get("date", ""))
     return (then - now).total_seconds() if then and now else None

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from omniedit.core.mp4 import Need, NotAnMp4, Piece, Walk, step, walk
-from omniedit.core.transfer import Failure
+from omniedit.core.transfer import Failure, read_number
 from omniedit.errors import PreflightFailed
 from omniedit.media.part import read_facts
 from omniedit.media.web import FetchError, MediaWeb, Reply
@@ -106,7 +106,7 @@ class _Remote:
 
 def _piece(need: Need, reply: Reply) -> Piece:
     content_range = reply.headers.get("content-range", "")
-    size = _number(content_range.rpartition("/")[2])
+    size = read_number(content_range.rpartition("/")[2])
     if reply.status == 416:
         return Piece(b"", size)
     if reply.status != 206:
@@ -118,7 +118,7 @@ def _piece(need: Need, reply: Reply) -> Piece:
 
 def _walk_stream(walking: Walk, need: Need, reply: Reply) -> MediaFacts | NotAnMp4:
     """Go on with a host that sends everything from the start: forwards only, and not far."""
-    size, here, first = _number(reply.headers.get("content-length", "")), 0, b""
+    size, here, first = read_number(reply.headers.get("content-length", "")), 0, b""
     now: Need | MediaFacts | NotAnMp4 = need
     while isinstance(now, Need):
         if now.offset < here or now.offset - here > _MOST_SKIPPED:
@@ -128,10 +128,6 @@ def _walk_stream(walking: Walk, need: Need, reply: Reply) -> MediaFacts | NotAnM
         here, first = now.offset + len(data), first or data
         now = step(walking, Piece(data, size))
     return now
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def _unseen(first: bytes, size: int | None) -> MediaFacts:
