@@ -26,6 +26,7 @@ from benchmarks.speed.parked import accepted, drain, edit, resident, until
 from omniedit import Client
 
 HURRY = 2.0
+FIRST_LOOKS = 350.0  # seconds after the last acceptance in which every edit has its first look: then looks are steady
 WINDOW = 25.0  # seconds of waiting that are measured
 SAMPLE = 0.05  # seconds between two readings of what is overdue
 LONGEST = 2400.0  # seconds
@@ -102,7 +103,7 @@ def level(client: Client) -> int:
 
 async def waiting(client: Client) -> Found:
     """What it costs when nothing ends: CPU, looks, and how long the most overdue edit has been due."""
-    await asyncio.sleep(5.0)
+    await asyncio.sleep(FIRST_LOOKS)
     due = client._engine._watcher._due  # type: ignore[union-attr]  # noqa: SLF001  # nobody else needs to know
     late: list[float] = []
     began, used, looks = time.monotonic(), cpu(), accepted(client)

@@ -41,7 +41,7 @@ LOOKS = 3
 """Looks that a task takes until it is completed."""
 CLIP_SIZE = 260_000  # bytes
 LONG = 3600  # seconds that a held task is said to take: what is thought to be overdue is looked at more often
-REST, ENDINGS = 40.0, 60.0  # seconds: tasks that were held begin to end after the one, over the other
+REST, ENDINGS = 390.0, 60.0  # seconds: tasks that were held begin to end after the one, over the other
 # What other clients need in order to parse an answer; a superset, so that none of them is spared work or fails.
 PREDICTION = {
     "id": "abc",
