@@ -112,7 +112,13 @@ class Line:
     def _encrypt(self) -> None:
         if self._tls is not None and not isinstance(self._sock, ssl.SSLSocket):
             # A connection that ends without TLS's own goodbye may have been cut by anybody: that is no end.
-            self._sock = self._tls.wrap_socket(self._sock, server_hostname=self._host, suppress_ragged_eofs=False)
+            encrypted = self._tls.wrap_socket(
+                self._sock, server_hostname=self._host, suppress_ragged_eofs=False, do_handshake_on_connect=False
+            )
+            self._sock = encrypted  # before the handshake, so that it can be stopped
+            if self._stopped.is_set():
+                raise ConnectionAbortedError
+            encrypted.do_handshake()
 
     @property
     def reusable(self) -> bool:

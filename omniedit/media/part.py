@@ -147,6 +147,7 @@ class PartFile:
         """
         with self._lock, _explained(self.target, self.known.length):
             name = self._rename(overwrite=overwrite, mark=mark)
+            self._ready = False  # nothing is unfinished any more, whatever happens now: there is nothing to note
             self._remove()
             os.fsync(self._folder)
             self._release()

@@ -275,6 +275,31 @@ async def test_cancelled_while_a_host_is_silent(
             await host.closed.wait()
 
 
+async def test_cancelled_while_a_host_does_not_shake_hands(client_tls: ssl.SSLContext) -> None:
+    """A connection that never becomes a TLS one is left at once as well."""
+    connected = asyncio.Event()
+
+    async def be_silent(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connected.set()
+        await gone.wait()
+        writer.close()
+
+    gone = asyncio.Event()
+    server = await asyncio.start_server(be_silent, "127.0.0.1", 0)
+    async with asking(stall_timeout=600.0, tls=client_tls) as web:
+        port = server.sockets[0].getsockname()[1]
+        task = asyncio.create_task(read(web, f"https://localhost:{port}/a.mp4"))
+        await connected.wait()
+        await asyncio.sleep(0.05)
+        task.cancel()
+        async with asyncio.timeout(10):
+            with pytest.raises(asyncio.CancelledError):
+                await task
+    gone.set()
+    server.close()
+    await server.wait_closed()
+
+
 async def test_cancelled_while_waiting_for_a_free_thread() -> None:
     """The request is never sent; the one that is under way goes on."""
     gate = threading.Event()
