@@ -23,6 +23,7 @@ __all__ = [
     "Answer",
     "Attempt",
     "DEFAULT_MODEL",
+    "DEFAULT_TEMPLATE",
     "Edit",
     "Entry",
     "Hosted",
@@ -35,6 +36,8 @@ __all__ = [
 ]
 
 DEFAULT_MODEL = "gemini-omni-flash-video-edit"
+DEFAULT_TEMPLATE = "{stem}"
+"""How a batch names its results: after their sources."""
 _EMPTY: Mapping[str, object] = MappingProxyType({})
 # A status is a short word; anything longer is cut so that a hostile reply cannot fill memory or a terminal.
 _STATUS_LENGTH = 64

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from omniedit.changes import Change, Saved, Summary
 from omniedit.errors import OmniEditError
 from omniedit.models import Intent, Status
+
+if TYPE_CHECKING:
+    from omniedit.changes import Change, Saved, Summary
 
 __all__ = ["describe_error", "encode_change", "encode_ids", "encode_intent", "encode_saved", "encode_summary"]
 

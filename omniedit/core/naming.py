@@ -16,7 +16,7 @@ from pathlib import PurePath
 from urllib.parse import unquote, urlsplit
 
 from omniedit.errors import InvalidEdit
-from omniedit.models import Edit
+from omniedit.models import DEFAULT_TEMPLATE, Edit
 
 __all__ = [
     "DEFAULT_TEMPLATE",
@@ -31,7 +31,6 @@ __all__ = [
     "stem_of",
 ]
 
-DEFAULT_TEMPLATE = "{stem}"
 MOST_BYTES = 255
 _SUFFIX = ".mp4"
 # Room that `safe_name` leaves for `-12345678`, `.mp4` and `.part.json`.

@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
 
 from omniedit.core.addresses import Reach, reach_of_host
-from omniedit.core.naming import check_name
 from omniedit.errors import InvalidEdit, PreflightFailed
 from omniedit.models import Edit, MediaFacts
 
@@ -181,6 +180,8 @@ def _wrong_settings(edit: Edit) -> Iterator[InvalidEdit]:
     if not isinstance(variant, int) or isinstance(variant, bool) or variant < 0:
         yield InvalidEdit(f"variant {str(variant)[:60]!r} is no whole number", field="variant", mend="0, 1, 2, ...")
     if edit.name is not None:
+        from omniedit.core.naming import check_name  # most edits leave their name to us
+
         try:
             check_name(edit.name)
         except InvalidEdit as error:

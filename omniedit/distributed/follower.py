@@ -23,8 +23,8 @@ from omniedit.flow.admission import Admission
 from omniedit.flow.client import Client
 from omniedit.flow.engine import Engine
 from omniedit.flow.intent import OnUncertain
+from omniedit.flow.placing import read_folder
 from omniedit.flow.record import Record, Run
-from omniedit.flow.settings import read_folder
 from omniedit.journal.base import Journal
 from omniedit.journal.postgres import PostgresJournal
 from omniedit.models import Edit, Entry, Status

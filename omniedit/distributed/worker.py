@@ -31,7 +31,7 @@ from omniedit.distributed.limit import limited
 from omniedit.distributed.pgqueuer import Submitted, install, register, submit_batch, sweep
 from omniedit.errors import OmniEditError
 from omniedit.flow.intent import OnUncertain
-from omniedit.flow.settings import read_folder
+from omniedit.flow.placing import read_folder
 from omniedit.journal.link import Link
 from omniedit.journal.postgres import PATIENCE, PostgresJournal
 from omniedit.journal.relations import lease_lost

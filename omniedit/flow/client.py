@@ -13,38 +13,33 @@ from omniedit.api import wire
 from omniedit.api.client import Door, Timeouts
 from omniedit.api.gate import Gate, shared_gate
 from omniedit.clock import Clock, SystemClock
-from omniedit.codecs import Balance
-from omniedit.core.naming import DEFAULT_TEMPLATE, check_template
 from omniedit.core.patience import Patience
-from omniedit.core.preflight import refuse_edit
+from omniedit.core.preflight import is_url, refuse_edit
 from omniedit.errors import ConfigurationError
 from omniedit.flow.asking import ask
 from omniedit.flow.calls import Calls
 from omniedit.flow.intent import new_nonce
-from omniedit.flow.journals import Journals
+from omniedit.flow.journals import Journals, read_journal
 from omniedit.flow.movers import Movers
 from omniedit.flow.settings import (
     EngineSettings,
     find_base_url,
     find_files_url,
     find_key,
-    read_folder,
     read_limits,
     read_on_uncertain,
-    read_placing,
 )
-from omniedit.flow.sources import Host, ServiceFiles, Sources
-from omniedit.flow.uploading import Uploader
-from omniedit.journal.opening import open_journal
-from omniedit.models import DEFAULT_MODEL, Edit, Intent, MediaFacts, Task
+from omniedit.models import DEFAULT_MODEL, DEFAULT_TEMPLATE, Edit, Intent, MediaFacts, Task
 
 if TYPE_CHECKING:
     import ssl
 
     from omniedit.changes import Change, Saved
+    from omniedit.codecs import Balance
     from omniedit.flow.batch import Batch
     from omniedit.flow.edit import EditRun
     from omniedit.flow.engine import Engine, EngineStatistics
+    from omniedit.flow.hosts import Host
     from omniedit.flow.record import OnTransfer
     from omniedit.journal.base import Journal
 
@@ -124,7 +119,6 @@ class Client:
             timeouts=timeouts,
             ssl_context=ssl_context,
         )
-        self._journal = open_journal(journal)
         self._limits = read_limits(max_in_flight, max_rate)
         self._on_uncertain = read_on_uncertain(on_uncertain)
         self._overwrite = overwrite
@@ -133,15 +127,20 @@ class Client:
         base_of_calls = callback_base and callback_base.rstrip("/")
         self._how = EngineSettings(self._patience, grace, max_downloads, base_of_calls, settle_by_listing)
         self._clock = clock or SystemClock()
-        self._movers = Movers(self._clock, max_downloads, max_per_host, limit_rate, ssl_context, local=self._door.local)
-        self._sources = Sources(
-            host or ServiceFiles(Uploader(self._door, self._entered, self._clock).upload),
+        self._movers = Movers(
+            self._door,
+            self._entered,
+            self._clock,
+            host=host,
             preflight=preflight,
-            local_service=self._door.local,
+            at_once=max_downloads,
+            per_host=max_per_host,
+            limit_rate=limit_rate,
+            tls=ssl_context,
         )
         self._gate: Gate | None = None
         self._engine: Engine | None = None
-        self._journals = Journals(self._door.base_url, self.hint if callback_base else None)
+        self._journals = Journals(self._door.base_url, self.hint if callback_base else None, journal)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False
 
@@ -195,6 +194,7 @@ class Client:
             JournalError: nothing can be remembered.
         """
         from omniedit.flow.edit import EditRun
+        from omniedit.flow.placing import read_placing
 
         wish = (
             source
@@ -205,7 +205,7 @@ class Client:
             self,
             wish,
             read_placing(save_to),
-            self._journal,
+            self._journals.own,
             on_uncertain=self._on_uncertain if on_uncertain is None else read_on_uncertain(on_uncertain),
             overwrite=self._overwrite if overwrite is None else overwrite,
             on_transfer=on_transfer,
@@ -245,8 +245,8 @@ class Client:
             ConfigurationError: the bucket cannot be opened.
         """
         from omniedit.flow.batch import Batch, BatchSettings
+        from omniedit.flow.placing import read_folder
 
-        check_template(name)
         settings = BatchSettings(
             read_folder(save_to, name),
             on_uncertain=self._on_uncertain if on_uncertain is None else read_on_uncertain(on_uncertain),
@@ -255,7 +255,7 @@ class Client:
             max_credits=max_credits,
             on_transfer=on_transfer,
         )
-        return Batch(self, edits, self._journal if journal is None else open_journal(journal), settings)
+        return Batch(self, edits, self._journals.own if journal is None else read_journal(journal), settings)
 
     # --- bare calls -----------------------------------------------------------------------------------------------
 
@@ -271,8 +271,8 @@ class Client:
             SubmissionUncertain: nobody knows; `idempotency_key` names the request.
         """
         refuse_edit(edit, local_service=self.local)
-        clip = await self._sources.resolve(edit, await self.opened(self._journal))
-        intent = Intent(edit, clip.url, new_nonce(), edit.callback_url)
+        memory = None if is_url(edit.source) else await self.opened(self._journals.own)
+        intent = Intent(edit, await self._movers.reachable(edit, memory), new_nonce(), edit.callback_url)
         return await asyncio.shield(self.background(self._calls().submit(intent)))
 
     async def task(self, task_id: str) -> Task:
@@ -327,7 +327,7 @@ class Client:
         Raises:
             PreflightFailed: with all reasons.
         """
-        return await self._sources.check(os.fspath(source))
+        return await self._movers.sources().check(os.fspath(source))
 
     def statistics(self) -> EngineStatistics | None:
         """What the client is doing now; None before it did anything."""
@@ -350,7 +350,6 @@ class Client:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         await self._movers.close()
-        await self._sources.close()
         await self._door.close()
         await self._journals.close()
 
@@ -368,7 +367,8 @@ class Client:
         gate = self._entered()
         if self._engine is None:
             storage = self._movers.storage()
-            self._engine = Engine(self._door, gate, self._sources, storage, self._clock, settings=self._how)
+            sources = self._movers.sources()
+            self._engine = Engine(self._door, gate, sources, storage, self._clock, settings=self._how)
         return self._engine
 
     async def opened(self, journal: Journal) -> Journal:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from omniedit.journal.base import Journal
+if TYPE_CHECKING:
+    from omniedit.journal.base import Journal
 
-__all__ = ["Journals"]
+__all__ = ["Journals", "read_journal"]
 
 
 class Journals:
@@ -16,13 +19,30 @@ class Journals:
     Args:
         origin: the service's origin; a journal of another one is refused.
         hint: takes what a receiver process leaves beside a journal file; None without callbacks.
+        own: the client's own journal, or where it is; None to remember in memory only.
+
+    Raises:
+        ConfigurationError: there is no such kind of journal, or its driver is missing.
     """
 
-    def __init__(self, origin: str, hint: Callable[[str, str | None], bool] | None) -> None:
+    def __init__(
+        self,
+        origin: str,
+        hint: Callable[[str, str | None], bool] | None,
+        own: str | os.PathLike[str] | Journal | None,
+    ) -> None:
         self._origin = origin
         self._hint = hint
+        self._own = None if own is None else read_journal(own)
         self._opening: dict[int, asyncio.Task[Journal]] = {}
         self._following: list[asyncio.Task[None]] = []
+
+    @property
+    def own(self) -> Journal:
+        """The client's own journal; without one a memory, made when it is first asked for."""
+        if self._own is None:
+            self._own = read_journal(None)
+        return self._own
 
     async def opened(self, journal: Journal) -> Journal:
         """The journal, opened. Cancelling one caller does not disturb the others.
@@ -59,6 +79,17 @@ class Journals:
             spool = Spool(spool_beside(journal.path))
             spool.read(hint)  # calls that came while nobody ran the batch may settle what it left uncertain
             self._following.append(asyncio.get_running_loop().create_task(spool.follow(hint)))
+
+
+def read_journal(journal: str | os.PathLike[str] | Journal | None) -> Journal:
+    """A journal, or the one at a place; still to be opened.
+
+    Raises:
+        ConfigurationError: there is no such kind of journal, or its driver is missing.
+    """
+    from omniedit.journal.opening import open_journal  # with a store: who only submits and asks needs none
+
+    return open_journal(journal)
 
 
 def _failed(opening: asyncio.Task[Journal]) -> bool:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import attrs
 
-from omniedit.core.naming import DEFAULT_TEMPLATE, fallback_name, render
-from omniedit.core.places import inside, name_of
+from omniedit.core.naming import DEFAULT_TEMPLATE, check_template, fallback_name, render
+from omniedit.core.places import bucket_and_key, inside, is_object, name_of
+from omniedit.errors import ConfigurationError
 from omniedit.models import Edit, Entry
 
-__all__ = ["Placing"]
+__all__ = ["Placing", "read_folder", "read_placing"]
 
 
 @attrs.frozen
@@ -45,3 +49,37 @@ class Placing:
             return entry
         path = None if entry.path is None else inside(self.folder, name_of(entry.path))
         return attrs.evolve(entry, target=target, path=path)
+
+
+def read_folder(save_to: str | os.PathLike[str], template: str = DEFAULT_TEMPLATE) -> Placing:
+    """Where the results of a batch go: into a folder, or under a prefix of a bucket.
+
+    Raises:
+        InvalidEdit: the template is wrong.
+        ConfigurationError: the bucket cannot be opened. The store itself is not asked.
+    """
+    check_template(template)
+    text = os.fspath(save_to)
+    if is_object(text):
+        from omniedit.media.bucket import Bucket
+
+        Bucket(bucket_and_key(text)[0])
+    return Placing(text, template)
+
+
+def read_placing(save_to: str | os.PathLike[str] | None) -> Placing:
+    """Where one result goes: into a folder (it exists, or the path ends with a slash), or under one name.
+
+    Raises:
+        ConfigurationError: into an object store.
+    """
+    if save_to is None:
+        return Placing("")
+    text = os.fspath(save_to)
+    if is_object(text):
+        raise ConfigurationError(
+            f"{text} is in an object store, and one edit saves into a file", mend="use a batch, or a path"
+        )
+    if text.endswith(("/", os.sep)) or Path(text).is_dir():
+        return Placing(text)
+    return Placing(str(Path(text).parent), fixed=str(Path(text)))

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import math
 import os
-from pathlib import Path
 
 import attrs
 
 from omniedit.api import wire
-from omniedit.core.naming import DEFAULT_TEMPLATE
 from omniedit.core.patience import Patience
-from omniedit.core.places import bucket_and_key, is_object
 from omniedit.errors import ConfigurationError
 from omniedit.flow.intent import OnUncertain
-from omniedit.flow.placing import Placing
 
 __all__ = [
     "EngineSettings",
@@ -23,10 +19,8 @@ __all__ = [
     "find_base_url",
     "find_files_url",
     "find_key",
-    "read_folder",
     "read_limits",
     "read_on_uncertain",
-    "read_placing",
 ]
 
 _KEY_VARIABLE = "EVOLINK_API_KEY"
@@ -118,35 +112,3 @@ def read_on_uncertain(text: str) -> OnUncertain:
         return OnUncertain(text)
     except ValueError:
         raise ConfigurationError(f"on_uncertain={text!r} is unknown", mend="hold or replay") from None
-
-
-def read_folder(save_to: str | os.PathLike[str], template: str = DEFAULT_TEMPLATE) -> Placing:
-    """Where the results of a batch go: into a folder, or under a prefix of a bucket.
-
-    Raises:
-        ConfigurationError: the bucket cannot be opened. The store itself is not asked.
-    """
-    text = os.fspath(save_to)
-    if is_object(text):
-        from omniedit.media.bucket import Bucket
-
-        Bucket(bucket_and_key(text)[0])
-    return Placing(text, template)
-
-
-def read_placing(save_to: str | os.PathLike[str] | None) -> Placing:
-    """Where one result goes: into a folder (it exists, or the path ends with a slash), or under one name.
-
-    Raises:
-        ConfigurationError: into an object store.
-    """
-    if save_to is None:
-        return Placing("")
-    text = os.fspath(save_to)
-    if is_object(text):
-        raise ConfigurationError(
-            f"{text} is in an object store, and one edit saves into a file", mend="use a batch, or a path"
-        )
-    if text.endswith(("/", os.sep)) or Path(text).is_dir():
-        return Placing(text)
-    return Placing(str(Path(text).parent), fixed=str(Path(text)))
