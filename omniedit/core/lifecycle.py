@@ -206,18 +206,22 @@ def standing(entry: Entry, at: datetime, progress: int = 0, error: OmniEditError
     return _tell(entry, None, at, progress, error or error_of(entry))
 
 
-def observe(entry: Entry, progress: int, task: Task, at: datetime) -> Step:
+def observe(entry: Entry, progress: int, task: Task, at: datetime, *, unfinished_at: datetime | None = None) -> Step:
     """What one look at a task changes: nothing, the progress, or one or more statuses.
+
+    A look that shows no more than progress leaves the entry as it is, the same object: a hundred thousand edits are
+    looked at again and again, and nothing of that is written down. Whoever looks keeps in mind when that was.
 
     Args:
         entry: the edit as it stands, submitted.
         progress: what was last told of its progress, 0 to 100.
         task: what the service says.
         at: now, aware UTC.
+        unfinished_at: when an earlier look found the task unfinished, where the entry does not know of it.
     """
     if not _watched(entry.status) or not _is_remote(task.status) or _rank(task.status) < _rank(entry.status):
         return Step(entry)
-    known = attrs.evolve(entry, **_task_facts(task, at))
+    known = _informed(entry, task, at, unfinished_at or entry.unfinished_at)
     match task.status:
         case entry.status:
             moved = task.progress > progress
@@ -240,15 +244,15 @@ def _rank(status: Status) -> int:
     return _END_RANK if status.terminal else _RANK[_class_of(status)]
 
 
-def _task_facts(task: Task, at: datetime) -> Facts:
-    facts: Facts = {}
-    if task.credits_reserved is not None:
-        facts["credits_reserved"] = task.credits_reserved
-    if task.credits_used is not None:
-        facts["credits_used"] = task.credits_used
+def _informed(entry: Entry, task: Task, at: datetime, unfinished_at: datetime | None) -> Entry:
+    """The entry with what a task tells beside its status; itself where that is nothing worth keeping."""
+    reserved = entry.credits_reserved if task.credits_reserved is None else task.credits_reserved
+    used = entry.credits_used if task.credits_used is None else task.credits_used
+    if task.status == entry.status and (reserved, used) == (entry.credits_reserved, entry.credits_used):
+        return entry
     if not task.status.terminal and task.status != S.completed:
-        facts["unfinished_at"] = at
-    return facts
+        unfinished_at = at
+    return attrs.evolve(entry, credits_reserved=reserved, credits_used=used, unfinished_at=unfinished_at)
 
 
 def _advanced(entry: Entry, task: Task, at: datetime) -> Step:

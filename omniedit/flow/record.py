@@ -18,7 +18,7 @@ from omniedit.flow.intent import OnUncertain
 from omniedit.journal.base import Journal
 from omniedit.models import Entry
 
-__all__ = ["OnTransfer", "Record", "Run", "commit", "linked"]
+__all__ = ["OnTransfer", "Record", "Run", "commit", "linked", "take"]
 
 OnTransfer = Callable[[Transfer], None]
 """Told of bytes on their way, some times a second for each transfer; it must return at once."""
@@ -82,6 +82,8 @@ class Record:
     """Seconds that the service guessed the task would take."""
     accepted_at: float = 0.0
     looked_at: float = 0.0
+    unfinished_at: datetime | None = None
+    """The wall clock at the last look that found the task unfinished; the entry learns of it with the task's end."""
     unknown_since: float | None = None
     readings: tuple[Reading, ...] = ()
     misses: int = 0
@@ -94,7 +96,7 @@ class Record:
     looks: int = 0
     called_at: float | None = None
     """When a callback last named this edit."""
-    place: Place[Record] | None = None
+    place: Place | None = None
     counted: bool = False
     """Whether the gate counts its task as unfinished."""
     released: bool = False
@@ -121,8 +123,13 @@ async def commit(record: Record, step: Step) -> None:
     Raises:
         JournalError: it could not be written; the record is as before.
     """
-    if step.entry is not record.entry and step.changes and step.entry.status != record.entry.status:
+    if step.changes and step.entry.status != record.entry.status:
         await record.run.journal.write(step.entry)
+    take(record, step)
+
+
+def take(record: Record, step: Step) -> None:
+    """Take a move that is durable already, or needs not be, and show it."""
     record.entry = step.entry
     record.tell(step.changes)
 

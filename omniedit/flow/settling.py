@@ -48,7 +48,7 @@ class _Case:
     """Those that are still to be seen."""
     ask_at: float = 0.0
     misses: int = 0
-    place: Place[_Case] | None = None
+    place: Place | None = None
 
     def due(self, now: float) -> float | None:
         """When there is something to do; None when nothing can settle it any more."""

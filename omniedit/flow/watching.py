@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from datetime import datetime
 
 import attrs
 
@@ -33,7 +34,7 @@ from omniedit.errors import (
 from omniedit.flow.alarm import Alarm
 from omniedit.flow.asking import report
 from omniedit.flow.crew import Crew
-from omniedit.flow.record import Record, commit, defect, linked
+from omniedit.flow.record import Record, commit, defect, linked, take
 from omniedit.flow.trust import CallbackTrust
 from omniedit.models import Status, Task
 
@@ -106,7 +107,7 @@ class Watcher:
         if self._closed:
             return
         now = self._clock.monotonic()
-        if task is None or task.status.terminal or task.status == Status.completed:
+        if task is None or _over(task.status):
             self._park(record, now)
         else:
             first = self._belief.first_look(record.estimate, callback_expected=self._trust.expects(record))
@@ -204,9 +205,12 @@ class Watcher:
         except OmniEditError as error:
             await self._bulk_failed(bundle, error)
             return
+        news = [(record, task_id) for task_id, record in by_id.items() if not self._still(record, tasks.get(task_id))]
+        if not news:
+            return
         # Together, so that what they write is one commit: one after the other they would wait for fifty.
         async with asyncio.TaskGroup() as together:
-            for task_id, record in by_id.items():
+            for record, task_id in news:
                 together.create_task(self._heard(record, task_id, tasks.get(task_id)))
 
     async def _heard(self, record: Record, task_id: str, task: Task | None) -> None:
@@ -214,6 +218,20 @@ class Watcher:
             await self._unseen(record, InvalidRequest(f"{task_id} is not among the tasks", status=404))
         else:
             await self._seen(record, task)
+
+    def _still(self, record: Record, task: Task | None) -> bool:
+        """Take in a look that finds a task where it was, which most do: nothing is written, so nobody has to wait."""
+        if task is None or record.released or task.status != record.entry.status or _over(task.status):
+            return False
+        self._found(record)
+        at = self._clock.utcnow()
+        take(record, observe(record.entry, record.progress, task, at, unfinished_at=record.unfinished_at))
+        self._go_on(record, task, self._clock.monotonic(), at)
+        return True
+
+    def _found(self, record: Record) -> None:
+        record.misses = record.missing = 0
+        record.looks += 1
 
     async def _bulk_failed(self, bundle: Bundle, error: OmniEditError) -> None:
         """Without the bulk call, look one by one; anything else is a miss of all."""
@@ -235,26 +253,29 @@ class Watcher:
             self._on_ended(record, error)
 
     async def _take_in(self, record: Record, task: Task) -> None:
-        now = self._clock.monotonic()
-        record.misses = record.missing = 0
-        record.looks += 1
+        now, at = self._clock.monotonic(), self._clock.utcnow()
+        self._found(record)
         if record.released:
             return
         before, reserved = record.entry.status, record.entry.credits_reserved
-        await self._observe(record, task)
+        await self._observe(record, task, at)
         if record.entry.status in {Status.failed, Status.cancelled} and record.entry.credits is None:
             record.run.budget.refund(reserved)
-        ended = record.entry.status.terminal or record.entry.status == Status.completed
-        if ended:
+        if _over(record.entry.status):
             self._learn(record, now, fresh=before != record.entry.status)
-        elif self._clock.monotonic() - record.accepted_at >= self._deadline(record, now):
+        else:
+            self._go_on(record, task, now, at)
+
+    def _go_on(self, record: Record, task: Task, now: float, at: datetime) -> None:
+        """Watch on a task that was seen unfinished, unless it had its time."""
+        record.unfinished_at = at
+        if now - record.accepted_at >= self._deadline(record, now):
             self._give_up(record)
         else:
             self._plan(record, task, now)
 
-    async def _observe(self, record: Record, task: Task) -> None:
-        at = self._clock.utcnow()
-        step = observe(record.entry, record.progress, task, at)
+    async def _observe(self, record: Record, task: Task, at: datetime) -> None:
+        step = observe(record.entry, record.progress, task, at, unfinished_at=record.unfinished_at)
         if step.entry.status == Status.completed and not task.results:
             error = TaskFailed(
                 "the task is completed, but the service names no result",
@@ -359,6 +380,11 @@ class Watcher:
             record.run.stop(failure)
         self.uncount(record)
         self._on_ended(record, gone)
+
+
+def _over(status: Status) -> bool:
+    """Whether the service is done with a task."""
+    return status.terminal or status == Status.completed
 
 
 def _pause_after(error: OmniEditError, misses: int) -> float:

@@ -201,6 +201,15 @@ def test_unfinished_looks_move_the_moment_after_which_links_live() -> None:
     assert observe(entry(S.pending, unfinished_at=NOW), 0, task("completed"), LATER).entry.unfinished_at == NOW
 
 
+def test_a_look_that_shows_no_more_than_progress_leaves_the_entry_the_same_object() -> None:
+    """When that look was is told with the look that shows the end."""
+    start = entry(S.processing, unfinished_at=NOW, credits_reserved=60.0)
+    assert observe(start, 10, task("processing", 40, credits_reserved=60.0), LATER).entry is start
+    done = observe(start, 40, task("completed"), LATER + timedelta(hours=1), unfinished_at=LATER)
+    assert done.entry.unfinished_at == LATER
+    assert start.unfinished_at == NOW
+
+
 def test_credits_are_kept_as_told_and_given_back_by_failures() -> None:
     """Failed tasks are not billed, unless the service says that they were."""
     start = entry(S.pending, credits_reserved=60.0)
