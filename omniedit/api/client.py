@@ -26,10 +26,12 @@ from omniedit import codecs
 from omniedit.api import wire
 from omniedit.api.bounds import within
 from omniedit.errors import ConfigurationError, HostingFailed, ServiceError, TransportFailed, doorway
-from omniedit.models import Hosted, Intent, Reply
+from omniedit.models import Intent, Reply
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from omniedit.models import Hosted
 
 __all__ = ["Departure", "Door", "Timeouts"]
 

@@ -14,50 +14,23 @@ from asyncio import Future
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from attrs import evolve, field, frozen
+from attrs import evolve
 
 from omniedit.clock import Clock, SystemClock
 from omniedit.core.governor import Go, Governor, Lane, Sent, WaitUntil
 from omniedit.core.ratehints import read_hint
 
-__all__ = ["Gate", "GateStatistics", "Lane", "LaneStatistics", "Turn", "shared_gate"]
+if TYPE_CHECKING:
+    from omniedit.api.statistics import GateStatistics, LaneStatistics
+
+__all__ = ["Gate", "Lane", "Turn", "shared_gate"]
 
 _NO_HEADERS: Mapping[str, str] = {}
 _UPLOADS = 4  # at once: they share one uplink, and a refused one has sent its bytes for nothing
 _URGENT_IN_A_ROW = 3  # while others wait, so that nobody waits for ever
-
-
-@frozen
-class LaneStatistics:
-    """What one lane of a gate is doing. Rates are requests per second, times seconds."""
-
-    regime: str
-    rate: float = field(metadata={"doc": "allowed now"})
-    achieved: float = field(metadata={"doc": "accepted in the last minute"})
-    level: int = field(metadata={"doc": "unfinished tasks"})
-    in_flight: int = field(metadata={"doc": "requests without an answer"})
-    pause: float = field(metadata={"doc": "seconds left of a pause, 0 without one"})
-    granted: int
-    accepted: int
-    refused: int
-    waiting: int
-
-    @property
-    def refused_share(self) -> float:
-        """The share of answered requests that were refused for a limit, 0 to 1."""
-        return self.refused / max(self.accepted + self.refused, 1)
-
-
-@frozen
-class GateStatistics:
-    """What a gate is doing, lane by lane."""
-
-    submit: LaneStatistics
-    poll: LaneStatistics
-    upload: LaneStatistics
 
 
 class Gate:
@@ -109,6 +82,8 @@ class Gate:
 
     def statistics(self) -> GateStatistics:
         """What each lane is doing now."""
+        from omniedit.api.statistics import GateStatistics
+
         queues = self._queues
         return GateStatistics(
             submit=queues[Lane.SUBMIT].statistics(),
@@ -279,6 +254,8 @@ class _Queue:
         self.pump()
 
     def statistics(self) -> LaneStatistics:
+        from omniedit.api.statistics import LaneStatistics
+
         reading = self.governor.reading(self.now())
         return LaneStatistics(
             regime=reading.regime,

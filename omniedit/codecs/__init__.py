@@ -9,6 +9,8 @@ Rules of this room:
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from omniedit.codecs.reading import (
     decode_balance,
     decode_error,
@@ -17,7 +19,6 @@ from omniedit.codecs.reading import (
     decode_tasks,
     decode_upload,
 )
-from omniedit.codecs.words import Balance, ErrorBody
 from omniedit.codecs.writing import (
     describe_error,
     encode_change,
@@ -26,6 +27,9 @@ from omniedit.codecs.writing import (
     encode_saved,
     encode_summary,
 )
+
+if TYPE_CHECKING:
+    from omniedit.codecs.answers import Balance, ErrorBody
 
 __all__ = [
     "Balance",
@@ -43,3 +47,11 @@ __all__ = [
     "encode_saved",
     "encode_summary",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name in {"Balance", "ErrorBody"}:
+        from omniedit.codecs import answers
+
+        return getattr(answers, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,6 +10,7 @@ from typing import TypeVar, cast
 
 import cattrs
 
+from omniedit.codecs.answers import Balance, ErrorBody
 from omniedit.codecs.shapes import (
     CONVERTER,
     EXPLAINING,
@@ -23,7 +24,7 @@ from omniedit.codecs.shapes import (
     TaskShape,
     UsageShape,
 )
-from omniedit.codecs.words import Balance, ErrorBody, is_id, unexpected
+from omniedit.codecs.words import is_id, unexpected
 from omniedit.models import Hosted, Task
 
 __all__ = ["balance", "hosted", "task"]

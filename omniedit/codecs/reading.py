@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from typing import Never, cast
+from typing import TYPE_CHECKING, Never, cast
 
 from omniedit.codecs.plain import read_plain
-from omniedit.codecs.words import Balance, ErrorBody, is_id, kind_of, read_error_body, unexpected
-from omniedit.models import Hosted, Task
+from omniedit.codecs.words import is_id, kind_of, unexpected
+from omniedit.models import Task
+
+if TYPE_CHECKING:
+    from omniedit.codecs.answers import Balance, ErrorBody
+    from omniedit.models import Hosted
 
 __all__ = [
     "decode_balance",
@@ -118,6 +122,8 @@ def _task(value: object, root: str) -> Task:
 
 def decode_error(body: bytes) -> ErrorBody:
     """The `error` object of a refusal; empty when the body is HTML, cut, or not there. Never raises."""
+    from omniedit.codecs.answers import ErrorBody, read_error_body
+
     try:
         parsed = _loads(body)
     except (ValueError, RecursionError):

@@ -9,7 +9,8 @@ import attrs
 import cattrs
 from cattrs.gen import make_dict_structure_fn
 
-from omniedit.codecs.words import ErrorBody, kind_of, read_error_body
+from omniedit.codecs.answers import ErrorBody, read_error_body
+from omniedit.codecs.words import kind_of
 from omniedit.models import Status
 
 __all__ = [

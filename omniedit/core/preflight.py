@@ -12,11 +12,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from omniedit.core.addresses import Reach, reach_of_host
 from omniedit.errors import InvalidEdit, PreflightFailed
-from omniedit.models import Edit, MediaFacts
+from omniedit.models import Edit
+
+if TYPE_CHECKING:
+    from omniedit.models import MediaFacts
 
 __all__ = [
     "LONGEST_CALLBACK",

@@ -29,7 +29,7 @@ from omniedit.flow.settings import (
     read_limits,
     read_on_uncertain,
 )
-from omniedit.models import DEFAULT_MODEL, DEFAULT_TEMPLATE, Edit, Intent, MediaFacts, Task
+from omniedit.models import DEFAULT_MODEL, DEFAULT_TEMPLATE, Edit, Intent, Task
 
 if TYPE_CHECKING:
     import ssl
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from omniedit.flow.hosts import Host
     from omniedit.flow.record import OnTransfer
     from omniedit.journal.base import Journal
+    from omniedit.models import MediaFacts
 
 __all__ = ["Client"]
 
@@ -366,8 +367,7 @@ class Client:
 
         gate = self._entered()
         if self._engine is None:
-            storage = self._movers.storage()
-            sources = self._movers.sources()
+            sources, storage = self._movers.sources(), self._movers.storage()
             self._engine = Engine(self._door, gate, sources, storage, self._clock, settings=self._how)
         return self._engine
 

@@ -18,7 +18,8 @@ from hmac import compare_digest
 import attrs
 
 from omniedit.api.client import Door
-from omniedit.api.gate import Gate, GateStatistics
+from omniedit.api.gate import Gate
+from omniedit.api.statistics import GateStatistics
 from omniedit.clock import Clock
 from omniedit.core.lifecycle import Step
 from omniedit.core.polling import Belief

@@ -1,15 +1,17 @@
-"""What makes up a paid request before it leaves: the clip, the key under which it can be recognised, the intent."""
+"""What makes up a paid request before it leaves: the key under which it can be recognised, the intent."""
 
 from __future__ import annotations
 
 import secrets
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-import attrs
+from omniedit.models import DEFAULT_MODEL, Edit, Intent, Task
 
-from omniedit.models import DEFAULT_MODEL, Edit, Entry, Intent, Task
+if TYPE_CHECKING:
+    from omniedit.models import Entry
 
-__all__ = ["Clip", "OnUncertain", "intent_of", "new_nonce", "unknown_edit"]
+__all__ = ["OnUncertain", "intent_of", "new_nonce", "unknown_edit"]
 
 
 class OnUncertain(StrEnum):
@@ -19,15 +21,6 @@ class OnUncertain(StrEnum):
     """Leave it to the user."""
     replay = "replay"
     """Repeat it with the same key and body."""
-
-
-@attrs.frozen
-class Clip:
-    """A source that the service can fetch."""
-
-    url: str
-    seconds: float | None = None
-    """Length, when it is known."""
 
 
 def new_nonce() -> str:

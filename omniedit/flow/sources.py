@@ -20,14 +20,13 @@ from omniedit.clock import Clock, SystemClock
 from omniedit.core.preflight import is_url, refuse_clip
 from omniedit.errors import HostingFailed, PreflightFailed
 from omniedit.flow.hosts import Host, OnUpload, ServiceFiles
-from omniedit.flow.intent import Clip
 from omniedit.flow.sharing import Shared
 from omniedit.models import Edit, Hosted, MediaFacts
 
 if TYPE_CHECKING:
     from omniedit.media.web import MediaWeb
 
-__all__ = ["Host", "ServiceFiles", "Sources", "UploadMemory"]
+__all__ = ["Clip", "Host", "ServiceFiles", "Sources", "UploadMemory"]
 
 # A hosted copy must still live this long when a task is submitted: tasks wait in a queue before their clip is fetched.
 _LEAST_LIFE = timedelta(hours=1)
@@ -38,6 +37,15 @@ _PAUSE = 1.0
 
 _K = TypeVar("_K", bound=Hashable)
 _V = TypeVar("_V")
+
+
+@attrs.frozen
+class Clip:
+    """A source that the service can fetch."""
+
+    url: str
+    seconds: float | None = None
+    """Length, when it is known."""
 
 
 class UploadMemory(Protocol):

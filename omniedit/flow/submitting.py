@@ -32,8 +32,9 @@ from omniedit.errors import (
 from omniedit.flow.alarm import Alarm
 from omniedit.flow.booking import STOPPING, Bookkeeper
 from omniedit.flow.crew import Crew
-from omniedit.flow.intent import Clip, intent_of, new_nonce
+from omniedit.flow.intent import intent_of, new_nonce
 from omniedit.flow.record import Record, commit, defect
+from omniedit.flow.sources import Clip
 from omniedit.journal.base import Journal
 from omniedit.models import Edit, Reply, Status, Task
 

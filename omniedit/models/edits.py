@@ -1,10 +1,4 @@
-"""The vocabulary of the library: frozen values that know nothing of wires, files or clocks.
-
-Rules of this room:
-- nothing here does I/O, reads a clock or raises on bad user input (judgement lives in `core.preflight`);
-- every value is frozen; a new state is a new value;
-- times are aware UTC datetimes, durations are seconds, sizes are bytes, money is credits.
-"""
+"""What is asked for and what the service answers: edits, their statuses, requests, replies, tasks."""
 
 from __future__ import annotations
 
@@ -19,21 +13,7 @@ from typing import Never
 
 import attrs
 
-__all__ = [
-    "Answer",
-    "Attempt",
-    "DEFAULT_MODEL",
-    "DEFAULT_TEMPLATE",
-    "Edit",
-    "Entry",
-    "Hosted",
-    "Intent",
-    "MediaFacts",
-    "Outcome",
-    "Reply",
-    "Status",
-    "Task",
-]
+__all__ = ["DEFAULT_MODEL", "DEFAULT_TEMPLATE", "Edit", "Intent", "Reply", "Status", "Task"]
 
 DEFAULT_MODEL = "gemini-omni-flash-video-edit"
 DEFAULT_TEMPLATE = "{stem}"
@@ -164,35 +144,6 @@ _ENCODER = json.JSONEncoder(ensure_ascii=True, default=repr)
 
 
 @attrs.frozen
-class MediaFacts:
-    """What the boxes of an mp4 say about it. Nothing is decoded."""
-
-    brand: str
-    """Major brand of the `ftyp` box, such as `isom`, `mp42` or `qt  `; empty without one."""
-    size: int | None
-    """Bytes of the whole file, when known."""
-    duration: float | None
-    """Seconds of the longest video track; the container's when the track does not say; None when unknown."""
-    container_duration: float | None
-    """Seconds written in the movie header: an AAC track may make it a little longer than the video."""
-    width: int | None
-    """Pixels, as displayed before rotation."""
-    height: int | None
-    frames: int | None
-    """Samples of the video track, when the tables tell."""
-    video_codec: str | None
-    """Four-character code of the first video sample entry, such as `avc1`; None without a video track."""
-    audio_codec: str | None
-    fragmented: bool = False
-    moov_at_end: bool = False
-
-    @property
-    def frame_rate(self) -> float | None:
-        """Mean frames per second, when both frames and duration are known."""
-        return self.frames / self.duration if self.frames and self.duration else None
-
-
-@attrs.frozen
 class Reply:
     """One HTTP answer, read whole: small by contract (the door refuses larger bodies).
 
@@ -241,93 +192,3 @@ class Task:
     def credits(self) -> float | None:
         """Credits used when the service has told, else those reserved."""
         return self.credits_reserved if self.credits_used is None else self.credits_used
-
-
-class Outcome(StrEnum):
-    """How a paid request ended, as far as anybody can know."""
-
-    sent = "sent"
-    """Written down before it left; still so after a crash in between."""
-    accepted = "accepted"
-    refused = "refused"
-    """Certain: nothing was accepted, nothing is billed."""
-    unknown = "unknown"
-
-
-@attrs.frozen
-class Attempt:
-    """One nonce and what became of it: rows are added and answered, never removed."""
-
-    nonce: str
-    key: str
-    at: datetime
-    outcome: Outcome = Outcome.sent
-    task_id: str | None = None
-    detail: str | None = None
-    """A short reason for people; never a header, a key or a link."""
-
-
-@attrs.frozen
-class Answer:
-    """What is written behind an attempt when its outcome is known, or known to be unknown."""
-
-    nonce: str
-    outcome: Outcome
-    at: datetime
-    task_id: str | None = None
-    detail: str | None = None
-
-
-@attrs.frozen
-class Entry:
-    """One edit as the journal remembers it: the edit, written once, and its state, replaced as a whole."""
-
-    edit: Edit
-    target: str
-    """Path of the result's file, as it will be named."""
-    status: Status
-    at: datetime
-    """When this state began."""
-    video_url: str | None = attrs.field(default=None, repr=False)
-    """The hosted source, when it differs from `edit.source`."""
-    callback_url: str | None = attrs.field(default=None, repr=False)
-    nonce: str | None = None
-    task_id: str | None = None
-    submitted_at: datetime | None = None
-    """When the task was accepted."""
-    unfinished_at: datetime | None = None
-    """The last moment at which the task was known to be unfinished: a result's 24 hours start after it."""
-    link: str | None = attrs.field(default=None, repr=False)
-    deadline: datetime | None = None
-    """When the link is treated as dead."""
-    renewals: int = 0
-    """How often the link was asked for again."""
-    path: str | None = None
-    """Where the result lies; differs from `target` when somebody else took that name meanwhile."""
-    sha256: str | None = None
-    size: int | None = None
-    credits_reserved: float | None = None
-    credits_used: float | None = None
-    error_type: str | None = None
-    """Name of the error's class, such as `TaskFailed`."""
-    error_code: str | None = None
-    error_message: str | None = None
-
-    @property
-    def key(self) -> str:
-        """The edit's stable identity."""
-        return self.edit.key
-
-    @property
-    def credits(self) -> float | None:
-        """Credits used when the service has told, else those reserved."""
-        return self.credits_reserved if self.credits_used is None else self.credits_used
-
-
-@attrs.frozen
-class Hosted:
-    """A local file that can be fetched by the service for a while."""
-
-    url: str = attrs.field(repr=False)
-    expires_at: datetime | None = None
-    """When the host forgets the file; None when it does not say."""
