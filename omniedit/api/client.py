@@ -56,7 +56,7 @@ class Timeouts:
     """The answer to an upload may take this long after the last byte."""
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Departure:
     """What is known of a paid request that got no answer."""
 

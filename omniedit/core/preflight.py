@@ -41,7 +41,7 @@ LONGEST_CALLBACK = 2048
 """Characters, as documented."""
 
 _SEVERAL = re.compile(r"[\s,;|]+[a-zA-Z][a-zA-Z0-9+.-]*://")
-_CONTROL = re.compile(r"[\x00-\x20\x7f\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x20\x7f]")
 _LENGTH = "the result is as long as the clip: cut the clip itself, or write the wish into the prompt"
 _SHAPE = "the result has the shape of the clip: crop the clip itself, or write the wish into the prompt"
 _WISHES = {
@@ -143,7 +143,7 @@ def _wrong_url(source: str, *, local_service: bool) -> Iterator[InvalidEdit]:
         yield _source(f"source has the scheme {scheme[:20]!r}; the service fetches http and https", mend)
         return
     url = _split(source)
-    if url is None or not url.hostname or _CONTROL.search(source):
+    if url is None or not url.hostname or not _clean(source):
         yield _source("source is no URL that can be fetched", "check it for spaces, line ends and a missing host")
         return
     if url.username is not None or url.password is not None:
@@ -165,7 +165,7 @@ def _wrong_callback(callback: object, *, local_service: bool) -> Iterator[Invali
     if len(callback) > LONGEST_CALLBACK:
         yield _callback(f"callback_url has {len(callback)} characters", f"at most {LONGEST_CALLBACK}")
     url = _split(callback)
-    if url is None or not url.hostname or _CONTROL.search(callback):
+    if url is None or not url.hostname or not _clean(callback):
         yield _callback("callback_url is no URL", "give an https URL, or leave it out")
         return
     reach = reach_of_host(url.hostname)
@@ -179,7 +179,7 @@ def _wrong_callback(callback: object, *, local_service: bool) -> Iterator[Invali
 
 def _wrong_settings(edit: Edit) -> Iterator[InvalidEdit]:
     model, variant = _loose(edit.model), _loose(edit.variant)
-    if not isinstance(model, str) or not model or _CONTROL.search(model):
+    if not isinstance(model, str) or not model or not _clean(model):
         yield InvalidEdit(f"model {str(model)[:60]!r} is no model's name", field="model", mend="leave it out")
     if not isinstance(variant, int) or isinstance(variant, bool) or variant < 0:
         yield InvalidEdit(f"variant {str(variant)[:60]!r} is no whole number", field="variant", mend="0, 1, 2, ...")
@@ -227,6 +227,11 @@ def _split(url: str) -> SplitResult | None:
     except ValueError:
         return None
     return parts
+
+
+def _clean(text: str) -> bool:
+    """Whether a text holds whole characters, and neither spaces nor what controls a terminal."""
+    return _CONTROL.search(text) is None and _encodable(text)
 
 
 def _encodable(text: str) -> bool:

@@ -26,8 +26,9 @@ from omniedit.core.httpdate import read_date
 __all__ = ["Hint", "NO_HINT", "read_hint"]
 
 _NAMES = re.compile(r"(?i)(x-)?rate-?limit(-policy|-(limit|remaining|reset)(-requests)?)?|retry-after")
-_PARAMETER = re.compile(r"(?i)\b([a-z]+)\s*=\s*\"?([0-9.]+)")
-_SPAN = re.compile(r"(?i)([0-9.]+)\s*(ms|s|m|h)")
+# Compiled when the first reply has them: most services send none.
+_PARAMETER = r"(?i)\b([a-z]+)\s*=\s*\"?([0-9.]+)"
+_SPAN = r"(?i)([0-9.]+)\s*(ms|s|m|h)"
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _UNIX_FROM = 1e9  # no service asks to wait thirty years, so this is a date in seconds
 _UNIX_MS_FROM = 1e11  # and this one in milliseconds
@@ -114,7 +115,7 @@ def _field(found: Mapping[str, str], kind: str) -> str | None:
 
 
 def _parameters(text: str) -> dict[str, str]:
-    return {match[1].lower(): match[2] for match in _PARAMETER.finditer(text)}
+    return {match[1].lower(): match[2] for match in re.finditer(_PARAMETER, text)}
 
 
 def _number(text: str) -> float | None:
@@ -126,8 +127,8 @@ def _number(text: str) -> float | None:
 
 
 def _span(text: str) -> float | None:
-    parts = _SPAN.findall(text)
-    if not parts or _SPAN.sub("", text).strip():
+    parts = re.findall(_SPAN, text)
+    if not parts or re.sub(_SPAN, "", text).strip():
         return None
     numbers = [(_number(amount), _SECONDS[unit.lower()]) for amount, unit in parts]
     return sum(amount * unit for amount, unit in numbers if amount is not None)

@@ -28,7 +28,7 @@ _BASE_VARIABLE = "EVOLINK_BASE_URL"
 _FILES_VARIABLE = "EVOLINK_FILES_BASE_URL"
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class EngineSettings:
     """How an engine works."""
 
