@@ -64,8 +64,6 @@ REASONS = [
      the next place in the queue, not only the wake-up."""),
     ("live", "the most overdue look", """measured on two cores that a dozen other processes shared, with looks twice as
      often as they would come. Whether the machine or the pace of the gate held it back was not told apart."""),
-    ("startup", "first POST answered", """of what omniedit loads before it, about a quarter is the building of 49 attrs
-     classes; the rest is spread over some fifty modules, none of them large."""),
     ("governor", "shapes tuned on: share of the oracle", """a `Retry-After` that is three times too long is kept all the
      same. One who meets that limit once, by the same ramp, and knows it from then on would reach 0.98 in the hour and
      0.90 in the first ten minutes."""),
