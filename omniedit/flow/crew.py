@@ -52,26 +52,33 @@ class Crew(Generic[T]):
 
     def _start(self, item: T) -> None:
         task = asyncio.get_running_loop().create_task(self._work(item))
-        self._busy[item] = task
-        # Not in the work itself: a task that is cancelled before its first step never gets there.
-        task.add_done_callback(lambda done: self._leave(item, done))
+        if not task.done():  # a loop with eager tasks may have done all of it by now
+            self._busy[item] = task
 
     async def _work(self, item: T) -> None:
         try:
             await self._do(item)
+        except asyncio.CancelledError:
+            self._leave(item, asyncio.current_task())
+            raise
         except Exception:  # noqa: BLE001 - one defect must not stop the other edits
             _log.exception("a worker failed; this is a defect of omniedit, please report it")
+            self._leave(item, asyncio.current_task())
             self._failed(item)
+        else:
+            self._leave(item, asyncio.current_task())
 
-    def _leave(self, item: T, task: asyncio.Task[None]) -> None:
+    def _leave(self, item: T, task: asyncio.Task[None] | None) -> None:
         if self._busy.get(item) is task:  # the item may have come back before its last worker was quite gone
             del self._busy[item]
-        self.nudge()
+            self.nudge()
 
     async def drop(self, item: T) -> None:
         """Cancel the work on one item and wait until it has stopped; does nothing when nobody works on it."""
         task = self._busy.get(item)
         if task is not None and task is not asyncio.current_task():
+            # A task that is cancelled before its first step never gets to its own leaving.
+            task.add_done_callback(lambda done: self._leave(item, done))
             task.cancel()
             await asyncio.wait([task])
 
