@@ -110,11 +110,11 @@ async def test_a_host_hears_that_it_was_declared_dead(dsn: str) -> None:
     """Its next renewal finds no row; it can open the journal again and claim what is free."""
     async with host(dsn, "alive", 2.0) as alive, host(dsn, "stalled", DEAD) as stalled:
         await stalled.admit([new_entry(1)])
-        async with asyncpg_connection(dsn) as connection:
-            await connection.execute(
-                "UPDATE omniedit.holder SET until = now() - interval '1 hour' WHERE name = 'stalled'"
-            )
-        await alive.reap()
+        async with asyncpg_connection(dsn) as connection, asyncio.timeout(30):
+            while "stalled" not in await alive.reap():  # it may have renewed its lease in between
+                await connection.execute(
+                    "UPDATE omniedit.holder SET until = now() - interval '1 hour' WHERE name = 'stalled'"
+                )
         async with asyncio.timeout(90):
             await stalled.lost.wait()
     async with host(dsn, "again") as again:
