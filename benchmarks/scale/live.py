@@ -60,6 +60,8 @@ def measure(edits: int) -> list[Figure]:
         Figure(f"{at} share of one core while all wait", found["share"] * 100, "%"),
         Figure(f"{at} CPU of one task looked at", found["look_cpu"] * 1e6, "us", bar=25.0),
         Figure(f"{at} the most overdue look, 99 % of the readings", found["late"] * 1e3, "ms", bar=50.0),
+        Figure(f"{at} full garbage collections while all wait", found["collections"], "in 25 s"),
+        Figure(f"{at} what one full garbage collection takes", found["collection"] * 1e3, "ms"),
         Figure(f"{at} journal", found["journal"], "bytes/edit"),
         Figure(f"{at} CPU of an edit, from the input to its end", found["cpu"] * 1e6, "us"),
     ]
@@ -78,7 +80,9 @@ async def whole(url: str, count: int) -> Found:
         found |= {"submits": count / (time.monotonic() - began), "submit_cpu": (cpu() - used) / count}
         found["live"] = level(client)
         found |= await waiting(client)
+        collecting = time.perf_counter()
         gc.collect()
+        found["collection"] = time.perf_counter() - collecting
         found |= {"resident": resident(), "bytes": (resident() - before) / count}
         await watching
         assert (await batch).counts == {"failed": count}
@@ -106,6 +110,7 @@ async def waiting(client: Client) -> Found:
     await asyncio.sleep(FIRST_LOOKS)
     due = client._engine._watcher._due  # type: ignore[union-attr]  # noqa: SLF001  # nobody else needs to know
     late: list[float] = []
+    collections = gc.get_stats()[-1]["collections"]
     began, used, looks = time.monotonic(), cpu(), accepted(client)
     while time.monotonic() < began + WINDOW:
         await asyncio.sleep(SAMPLE)
@@ -114,6 +119,7 @@ async def waiting(client: Client) -> Found:
     spent, tasks = cpu() - used, (accepted(client) - looks) * 50
     late.sort()
     return {
+        "collections": gc.get_stats()[-1]["collections"] - collections,
         "share": spent / (time.monotonic() - began),
         "look_cpu": spent / max(tasks, 1),
         "late": late[int(len(late) * 0.99)],

@@ -72,6 +72,7 @@ _RANK = {S.queued: 0, S.uploading: 1, S.submitting: 2, S.pending: 3, S.processin
 _END_RANK = 7
 _TASK_ROAD = (S.pending, S.processing, S.completed)
 _REMOTE_ENDS = frozenset({S.failed, S.cancelled})
+_WATCHED = frozenset({S.pending, S.processing})
 
 # Failed tasks are not billed. After these codes the same edit may be submitted again, later; the set is open, and a
 # code that nobody has described is not worth a second bill.
@@ -219,7 +220,7 @@ def observe(entry: Entry, progress: int, task: Task, at: datetime, *, unfinished
         at: now, aware UTC.
         unfinished_at: when an earlier look found the task unfinished, where the entry does not know of it.
     """
-    if not _watched(entry.status) or not _is_remote(task.status) or _rank(task.status) < _rank(entry.status):
+    if not _watched(entry.status) or not (task.status == entry.status or _is_ahead(task.status, entry.status)):
         return Step(entry)
     known = _informed(entry, task, at, unfinished_at or entry.unfinished_at)
     match task.status:
@@ -233,7 +234,11 @@ def observe(entry: Entry, progress: int, task: Task, at: datetime, *, unfinished
 
 
 def _watched(status: Status) -> bool:
-    return _class_of(status) in {S.pending, S.processing}
+    return _class_of(status) in _WATCHED
+
+
+def _is_ahead(status: Status, of: Status) -> bool:
+    return _is_remote(status) and _rank(status) >= _rank(of)
 
 
 def _is_remote(status: Status) -> bool:

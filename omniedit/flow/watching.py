@@ -205,7 +205,12 @@ class Watcher:
         except OmniEditError as error:
             await self._bulk_failed(bundle, error)
             return
-        news = [(record, task_id) for task_id, record in by_id.items() if not self._still(record, tasks.get(task_id))]
+        now, at = self._clock.monotonic(), self._clock.utcnow()
+        news = [
+            (record, task_id)
+            for task_id, record in by_id.items()
+            if not self._still(record, tasks.get(task_id), now, at)
+        ]
         if not news:
             return
         # Together, so that what they write is one commit: one after the other they would wait for fifty.
@@ -219,14 +224,13 @@ class Watcher:
         else:
             await self._seen(record, task)
 
-    def _still(self, record: Record, task: Task | None) -> bool:
+    def _still(self, record: Record, task: Task | None, now: float, at: datetime) -> bool:
         """Take in a look that finds a task where it was, which most do: nothing is written, so nobody has to wait."""
         if task is None or record.released or task.status != record.entry.status or _over(task.status):
             return False
         self._found(record)
-        at = self._clock.utcnow()
         take(record, observe(record.entry, record.progress, task, at, unfinished_at=record.unfinished_at))
-        self._go_on(record, task, self._clock.monotonic(), at)
+        self._go_on(record, task, now, at)
         return True
 
     def _found(self, record: Record) -> None:
