@@ -47,12 +47,11 @@ _IMAGINED_SHARE = 0.8  # ... of which so many came: who asks to be called expect
 _MOST_TRUST = 0.99  # a step is stretched tenfold at most
 
 
-@frozen
-class Reading:
-    """One progress report: `progress` (above 0, to 100) seen `elapsed` seconds after the submit."""
+Reading = tuple[float, float]
+"""One progress report: seconds after the submit, and the progress (above 0, to 100) seen then.
 
-    elapsed: float
-    progress: float
+A plain pair: an edit in flight keeps up to five, and Python's garbage collector passes over pairs of numbers.
+"""
 
 
 @frozen
@@ -69,9 +68,10 @@ def keep_reading(readings: tuple[Reading, ...], look: Look) -> tuple[Reading, ..
     """The readings worth keeping of one task: the first in each fifth, so never more than five."""
     if look.progress < _TELLING or look.elapsed <= 0:
         return readings
-    if any(_fifth(reading.progress) == _fifth(look.progress) for reading in readings):
+    fifth = _fifth(look.progress)
+    if any(_fifth(progress) == fifth for _, progress in readings):
         return readings
-    return (*readings, Reading(look.elapsed, look.progress))
+    return (*readings, (look.elapsed, look.progress))
 
 
 class Belief:
@@ -130,8 +130,8 @@ class Belief:
         """
         duration = max((lower + upper) / 2, _SOONEST / 10)
         self._duration.add(log(duration) - _scale(estimate))
-        for reading in readings:
-            self._by_progress[_fifth(reading.progress)].add(log(duration * reading.progress / (100 * reading.elapsed)))
+        for elapsed, progress in readings:
+            self._by_progress[_fifth(progress)].add(log(duration * progress / (100 * elapsed)))
 
     def callback(self, *, came: bool) -> None:
         """Learn whether a task that expected a callback got one before a look found its end."""

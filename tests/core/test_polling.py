@@ -71,7 +71,7 @@ def test_progress_bands_learn_their_own_bias() -> None:
     """A service whose progress runs at half speed is understood after some tasks."""
     belief, cold = Belief(), Belief()
     for _ in range(200):
-        belief.finished(100.0, 100.0, 100.0, [Reading(40.0, 80.0)])
+        belief.finished(100.0, 100.0, 100.0, [(40.0, 80.0)])
     look = Look(elapsed=40.0, estimate=100.0, progress=80.0)
     assert cold.next_look(look) == 45.0
     assert 75 < belief.next_look(look) < 100
@@ -82,7 +82,7 @@ def test_readings_keep_the_first_of_each_fifth_only() -> None:
     readings: tuple[Reading, ...] = ()
     for progress in [0, 1, 5, 6, 25, 30, 50, 70, 90, 100]:
         readings = keep_reading(readings, Look(elapsed=10.0, progress=progress))
-    assert [reading.progress for reading in readings] == [5, 25, 50, 70, 90]
+    assert [progress for _, progress in readings] == [5, 25, 50, 70, 90]
     assert keep_reading((), Look(elapsed=0.0, progress=50.0)) == ()
 
 
@@ -134,7 +134,7 @@ def test_the_next_look_always_lies_between_one_step_and_a_minute_ahead(
     """Whatever was learned, looks neither rush nor stop; callbacks may stretch the step, never beyond a minute."""
     belief = Belief(step=5.0, longest=60.0)
     for first, second, guess in past:
-        belief.finished(guess, min(first, second), max(first, second), [Reading(first + 1, 50.0)])
+        belief.finished(guess, min(first, second), max(first, second), [(first + 1, 50.0)])
         belief.callback(came=first > second)
     ahead = belief.next_look(Look(elapsed, estimate, progress, callback)) - elapsed
     assert 0.25 - 1e-6 <= ahead <= 60.0 + 2e-6
