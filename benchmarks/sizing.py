@@ -174,6 +174,12 @@ go straight to an object store cross the line twice, once in each direction.
    network file system a sync takes long: keep the journal on a local disk.
 4. **CPU**, at {per_process} edits a second for each core.
 5. **Memory**, last: it takes some hundred thousand edits in flight to fill a gigabyte.
+6. **Pauses.** A full garbage collection of Python goes through all objects of the process, three of them for each
+   edit in flight, and stops it meanwhile: a tenth of a second or more with 100,000 edits
+   ([Performance](performance.md)). Waiting and looking bring none about; a batch that grows does, each time by a
+   quarter. Nothing is lost by it, and looks may be late by so much. The library leaves the collector alone, as it is
+   the application's: where such a pause matters to the rest of a program, `gc.freeze()` after its start keeps what
+   was loaded out of collections, and a higher last number of `gc.set_threshold` makes full ones rarer.
 
 ## Many hosts: a hundred million clips a day, on paper
 
