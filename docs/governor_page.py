@@ -49,9 +49,10 @@ gate in a process, with a lane for submits, one for looks at tasks and one for u
 
 {regimes}
 Whatever the regime: a `Retry-After` holds everybody in the lane for its whole length, plus up to 2 % so that not all
-come back together. Without one, pauses begin with a single interval and triple from three seconds; one request at a
-time asks whether the limit has opened. Refusals of requests that had left before the last reaction count once. Blocks
-that end at the same instant of the minute three times are waited for.
+come back together. Without one, pauses begin with a single interval and triple from three seconds (ninefold while a
+dozen requests at most have been taken: that may be a cap on few tasks); one request at a time asks whether the limit
+has opened. Refusals of requests that had left before the last reaction count once. Blocks that end at the same instant
+of the minute three times are waited for.
 
 When to look at a task is another question, answered at the end of this page.
 
@@ -66,8 +67,8 @@ client = omniedit.Client(max_rate=5.0, max_in_flight=40)  # submits a second; un
 ```
 
 State `max_rate` when you know your plan's limit, or share the key with programs that are not omniedit. State
-`max_in_flight` when your plan caps unfinished tasks: small caps are the costliest to find, as finding one takes five
-or six refusals. Both are upper bounds; the governor still slows down when it is refused below them.
+`max_in_flight` when your plan caps unfinished tasks: small caps are the costliest to find, as finding one takes four
+or five refusals. Both are upper bounds; the governor still slows down when it is refused below them.
 
 `client.statistics().gate` shows for each lane the regime, the rates allowed and achieved (requests a second), the
 level (unfinished tasks), requests in flight, what is left of a pause (seconds), what was granted, accepted and refused,
@@ -79,8 +80,9 @@ the share refused, and how many wait. Beside it stand the looks made, the tasks 
 - Whether others use the key. Processes that do not know of each other share a limit fairly when it is several requests
   a second; at one request a second for eight processes, chance decides who gets how much. One process per key, or one
   shared limit ([many hosts](many-hosts.md)), is better.
-- That a cap on few tasks has doubled. It tries one more after each hundred acceptances, as each try that fails is a
-  refusal; with twenty tasks live that is minutes. Once a try succeeds it climbs at once.
+- That a cap on few tasks has doubled. Each try that fails is a refusal, and is paid for by 65 acceptances before
+  the next; with twenty tasks live that is minutes. After a cap was lowered tries cost half for a while, and once one
+  succeeds it climbs at once.
 - How unevenly its own network carries requests. Where their travelling times differ by more than the service's bucket
   holds, even a perfect pace is refused now and then, and the governor slows down for it.
 - That a `Retry-After` is too long. It is kept: a service that always asks for three times as long gets three times as
@@ -101,8 +103,8 @@ nineteen in twenty of the oracle's requests get through in so short a time alrea
     ),
     "changing": (
         "Limits that change",
-        """Halved after 15 minutes, doubled after 30 and again after 45: seconds until 90 % of the new limit is used and
-at most a tenth of the requests is refused.""",
+        """Halved after about 15 minutes, doubled after 30 and again after 45 (give or take 2.5, by seed): seconds until
+90 % of the new limit is used and at most a tenth of the requests is refused.""",
         {
             "refusals": "refusals in the minute after halving",
             "halved": "halved, s",

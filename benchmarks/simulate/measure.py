@@ -13,6 +13,7 @@ from benchmarks.simulate.shapes import BY_NAME, STATED, Shape
 from benchmarks.simulate.world import Controller, Draw, Trace, World
 
 HOUR = 3600
+LONGEST = 600  # s from one change of a limit to the next, at least
 Make = Callable[[random.Random, float], Controller]
 
 
@@ -129,23 +130,25 @@ def changing(shape: Shape, make: Make, seed: int) -> dict[str, float]:
     refusals: in the minute after the limit has halved; halved, doubled, doubled_again: seconds until within 10 % of
     the new limit: at least 90 % of it used and, after the halving, at most 10 % of the requests refused.
     """
-    trace = run(shape, make, seed, changes=[(900, 0.5), (1800, 2.0), (2700, 2.0)]).traces[0]
+    chance = random.Random(f"changes {seed}")
+    halved, doubled, again = (minute * 60 + chance.randrange(-150, 150) for minute in (15, 30, 45))
+    trace = run(shape, make, seed, changes=[(halved, 0.5), (doubled, 2.0), (again, 2.0)]).traces[0]
     return {
         "refused": _refused([trace]),
-        "refusals": sum(trace.refused[900:960]),
-        "halved": _reaches(shape, trace, 900, 0.5, span=60),
-        "doubled": _reaches(shape, trace, 1800, 1.0, span=20),
-        "doubled_again": _reaches(shape, trace, 2700, 2.0, span=20),
+        "refusals": sum(trace.refused[halved : halved + 60]),
+        "halved": _reaches(shape, trace, halved, 0.5, span=60),
+        "doubled": _reaches(shape, trace, doubled, 1.0, span=20),
+        "doubled_again": _reaches(shape, trace, again, 2.0, span=20),
     }
 
 
 def _reaches(shape: Shape, trace: Trace, since: int, scale: float, span: int) -> float:
-    """Seconds until a span of so many is good enough; 900 when it never is before the next change."""
-    for start in range(since, since + 900 - span):
+    """Seconds until a span of so many is good enough; `LONGEST` when it never is before the next change."""
+    for start in range(since, since + LONGEST - span):
         taken, refused = sum(trace.accepted[start : start + span]), sum(trace.refused[start : start + span])
         if refused <= 0.1 * (taken + refused) and _good(shape, trace, start, span, scale, taken):
             return start - since
-    return 900
+    return LONGEST
 
 
 def _good(shape: Shape, trace: Trace, start: int, span: int, scale: float, taken: int) -> bool:

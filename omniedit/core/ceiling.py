@@ -8,8 +8,11 @@ Rules of this room:
 - The evidence is weighed when an episode opens, over the last few openings and what was accepted since the first of
   them. The cap is the lowest level of these openings.
 - The first two openings of all are enough for a cap on tasks when nothing was accepted between them at so high a level:
-  had the rate been limited, the tasks of the meantime would have come on top of those that were there. This spares a
-  cap on few tasks, of which there are few requests an hour, half of the refusals that it takes to be found.
+  had the rate been limited, the tasks of the meantime would have come on top of those that were there. One may have
+  been, in the room of a task whose end had not been seen yet. This spares a cap on few tasks, of which there are few
+  requests an hour, half of the refusals that it takes to be found.
+- Whether a cap has been lifted is only found by trying one more, and a try that fails is a refusal. So each refusal,
+  those that it took to find the cap included, is paid for by a number of acceptances before the next try.
 """
 
 from __future__ import annotations
@@ -33,9 +36,10 @@ class Kind:
     least: int  # the lowest level worth calling a cap
     proof: int  # acceptances that must lie between them
     above: float  # the share of these that may lie above the ceiling
-    try_after: int  # acceptances before one more than the cap is tried ...
-    try_next: int  # ... and one more again, after a try that succeeded
+    price: int  # acceptances that pay for a refusal: one more than the cap is tried when all are paid for
+    try_next: int  # acceptances before one more is tried after a try that succeeded
     successes: int  # tries in a row that lift the cap
+    memory: int  # requests: how long what the cap does not explain is remembered
     luck: float  # of the cap: a try that came so much higher before one was refused is no proof
 
 
@@ -48,9 +52,10 @@ TASKS = Kind(
     least=1,
     proof=5,
     above=0.05,
-    try_after=100,
+    price=65,
     try_next=0,
     successes=1,
+    memory=200,
     luck=0.15,
 )
 REQUESTS = Kind(
@@ -61,31 +66,40 @@ REQUESTS = Kind(
     least=3,
     proof=50,
     above=0.01,
-    try_after=150,
+    price=150,
     try_next=10,
     successes=3,
+    memory=1000,
     luck=0.0,
 )
 
 _KEPT = 500  # acceptances remembered
+_SMALL = 12  # tasks: at a cap on so few, one acceptance at its own level may be due to an end not seen yet
+_MOST_OWED = 8  # refusals: what more it takes to find a cap is not held against it
 _MOST = 250  # a cap above it holds the rate so steady that it is as good as a limit on the rate
 
 
 class Ceiling:
     """The evidence for a cap of one kind."""
 
-    __slots__ = ("_accepted", "_levels", "_openings", "kind")
+    __slots__ = ("_accepted", "_levels", "_openings", "kind", "owed")
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
         self._openings: deque[tuple[int, int, int]] = deque(maxlen=kind.openings)  # level, acceptances, ends
         self._levels: deque[int] = deque(maxlen=_KEPT)
         self._accepted = 0
+        self.owed = 0  # acceptances that past refusals still cost, before one more may be tried
 
     def accepted(self, level: int) -> None:
         """A request that left at this level was accepted."""
         self._accepted += 1
         self._levels.append(level)
+        self.owed = max(self.owed - 1, 0)
+
+    def refused(self) -> None:
+        """A request was refused, for whatever reason."""
+        self.owed = min(self.owed + self.kind.price, _MOST_OWED * self.kind.price)
 
     def opened(self, level: int, ended: int) -> int | None:
         """An episode opened at this level, after so many ends of all time; the cap, when there is one."""
@@ -97,7 +111,7 @@ class Ceiling:
         since, ended = self._accepted - accepted[0], ends[-1] - ends[0]
         recent = list(self._levels)[-since:] if since else []
         if kind.first <= len(levels) < kind.openings:
-            return cap if recent and ended and max(recent) < cap else None
+            return cap if recent and ended and sum(level >= cap for level in recent) <= (cap <= _SMALL) else None
         if len(levels) < kind.openings or since < kind.proof or ended < max(kind.proof, 2 * sqrt(cap)):
             return None
         above = sum(level > middle for level in recent)

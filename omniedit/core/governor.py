@@ -16,17 +16,19 @@ lane of one API key. Its rules, in the order in which they hold:
      achieved (submits lead the looks that follow them); an eighth more for each acceptance that the pacer held back,
      and at most 4 + accepted / 16 on their way at once. The first refusal after an acceptance ends it.
    - `Rate`: the pacer follows what the service accepts. The first refusal of an episode takes 12 % off. When the block
-     is over, the rate is at most what the cycle from the last block to this one achieved, block included, and
-     returns to what the last minute achieved within seconds. From there it probes: by the same small step for all, so
-     that processes of one key come to equal shares; after 45 quiet seconds (or 36 requests, if those take longer) ever
-     faster, so that a limit that doubled is found soon. Where work is short, and not the limit, a cycle teaches nothing
-     and the rate does not grow: what nobody needs is not tried, and the first burst would fail on it.
+     is over, the rate is at most what the cycle from the last block to this one achieved, block included, and returns
+     to what the last minute achieved within seconds. From there it probes: by the same small step for all, so that
+     processes of one key come to equal shares; after 45 quiet seconds (or 42 requests, if those take longer) ever
+     faster, so that a limit that doubled is found soon. Where few are refused and blocks are soon over, a probe costs
+     next to nothing, and up to four times as many are made. Where work is short, and not the limit, a cycle teaches
+     nothing and the rate does not grow: what nobody needs is not tried, and the first burst would fail on it.
    - `Cap`: refusals at one level of unfinished tasks, or of requests on their way, above which hardly anything is
-     accepted, mean a cap (`omniedit.core.ceiling`). As much is kept live and no more. Now and then one more is tried,
-     and while that succeeds one more again, so that a cap that doubled is climbed at once. What was found by luck, a
-     task that had ended unseen, is given back at the next refusal. A refusal below the cap lowers it; refusals that
-     follow each other lower it in steps of 15 %, and it is felt for from there. Refusals that a cap does not explain
-     lead back to `Rate`.
+     accepted, mean a cap (`omniedit.core.ceiling`). As much is kept live and no more. When 65 acceptances have paid
+     for each refusal, one more is tried, and while that succeeds one more again, so that a cap that doubled is climbed
+     at once. What was found by luck, a task that had ended unseen, is given back at the next refusal. A refusal below
+     the cap lowers it; refusals that follow each other lower it in steps of 15 %, and it is felt for from there; what
+     was lowered is often raised again, so the next six tries cost half. Refusals that a cap does not explain lead back
+     to `Rate`.
 
 Everything here is pure: `now` (monotonic seconds) and `jitter` (0 to 1) are arguments. Time never runs backwards in a
 governor: an earlier `now` counts as the latest one seen.
@@ -40,11 +42,12 @@ from typing import TypeVar
 
 from attrs import frozen
 
+from omniedit.core.lanefacts import Facts, Sent
 from omniedit.core.pacing import MINUTE
 from omniedit.core.pause import Pause, Refusal
 from omniedit.core.quota import Quota
 from omniedit.core.ratehints import NO_HINT, Hint
-from omniedit.core.regimes import Facts, Ramp, Rate, Regime, Sent, Window
+from omniedit.core.regimes import Ramp, Rate, Regime, Window
 
 __all__ = ["Decision", "Go", "Governor", "Lane", "Reading", "Sent", "WaitUntil"]
 
@@ -73,6 +76,7 @@ Decision = Go | WaitUntil
 
 _GO = Go()
 _UNTIL_NEWS = WaitUntil(inf)
+_FEW = range(3, 13)  # requests ever accepted: so few may have used up a cap on few tasks
 _SOONEST_END = 0.3  # s: what is left of a window is not spent faster than over this time
 
 
@@ -115,6 +119,7 @@ class Governor:
         self._regime: Regime = Ramp(self._facts)
         self._pause = Pause()
         self._quota = Quota()
+        self._new = True  # whether no episode of refusals is over yet
         self._held = False  # whether the pacer or a pause held the next request back
         self._sent = 0
         self._refused = 0
@@ -165,11 +170,13 @@ class Governor:
         self._returned(sent)
         facts.tasks += task
         facts.accepted += 1
+        facts.judged(refused=False)
         facts.goodput.add(now)
         tasks, requests = facts.ceilings
         tasks.accepted(sent.tasks + sent.requests)
         requests.accepted(sent.requests)
         reopened = self._pause.accepted(sent.at)
+        self._new = self._new and not reopened
         self._regime = self._regime.accepted(sent, now, reopened=reopened)
         if hint is not NO_HINT:
             self._heed(hint, now)
@@ -245,8 +252,10 @@ class Governor:
     def _refuse(self, sent: Sent, now: float, hint: Hint, jitter: float) -> None:
         facts, pause = self._facts, self._pause
         self._refused += 1
+        facts.judged(refused=True)
         wait = None if hint.retry_after is None else min(hint.retry_after, self._retry_after_cap)
-        refusal = pause.refused(sent.at, now, wait, 1 / facts.pacer.rate, jitter, capped=self._regime.capped)
+        capped, few = self._regime.capped, self._new and facts.accepted in _FEW and not facts.ended
+        refusal = pause.refused(sent.at, now, wait, 1 / facts.pacer.rate, jitter, capped=capped, few=few)
         if refusal is Refusal.KNOWN:
             return
         facts.failed, facts.asked, facts.by_minute = sent.at, wait or 0.0, pause.by_minute

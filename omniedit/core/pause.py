@@ -9,10 +9,15 @@ Rules of this room:
 - Without it, the first refusal pauses for one interval of the pacer. When the next request is refused too, pauses
   triple, from three seconds or one interval to half a minute, and from there on last half as long as the block has
   lasted, up to a quarter of an hour. So they do after a `Retry-After` that turned out too short.
+- While few requests have been taken at all, a cap on few tasks is as likely as a low rate, and none of its tasks can
+  have ended yet. Asking often would use up what such a cap may be refused in an hour: pauses begin with three seconds
+  and grow ninefold.
 - During an episode one request at a time asks whether the limit has opened. Only a known cap is not asked: there, room
   comes from work that ends, and the first refusal pauses nobody.
 - Many services count by the minute. Once three blocks in a row can have ended at the same instant of the minute, and
-  that is less than half a minute away, it is searched for by halving, and then waited for.
+  that is less than half a minute away, it is searched for by halving, and then waited for. Blocks that only one request
+  has met, and that nobody asked to wait for, prove nothing, as a bucket lets the next one through; but where one ends
+  at another instant, it is no minute.
 - A task that ends may have made room: it halves what is left of a pause that nobody asked for, once. Pauses of more
   than half a minute are beyond that: many tasks have ended by then, and it did not help.
 """
@@ -32,6 +37,7 @@ _HALF_MINUTE = 30.0  # s: where the rungs stop tripling, so that a minute window
 _LONGEST = 900.0  # s: a limit that stays shut for hours is asked four times an hour
 _AGREEING = 3  # blocks: two may end at the same instant of the minute by chance
 _NEAR = 30.0  # s: how far ahead the end of a block is believed
+_RUNGS, _FEW_RUNGS = 3.0, 9.0  # from one rung to the next, and while few requests have been taken
 _SHARP = 1.0  # s: a block end known as well as this needs no more search
 _JUST_AFTER = 0.05  # s past the expected end, for the service's clock and ours
 
@@ -91,7 +97,15 @@ class Pause:
             self._trial = inf
 
     def refused(
-        self, left: float, now: float, wait: float | None, interval: float, jitter: float, *, capped: bool = False
+        self,
+        left: float,
+        now: float,
+        wait: float | None,
+        interval: float,
+        jitter: float,
+        *,
+        capped: bool = False,
+        few: bool = False,
     ) -> Refusal:
         """A request that left at `left` was refused; `wait` is its `Retry-After`, `interval` that of the pacer."""
         if wait is not None:
@@ -103,7 +117,7 @@ class Pause:
         if self._in_a_row == 1:
             self._began = now
         if self._in_a_row > capped and (wait is None or self._in_a_row > 1):
-            self._pause_blindly(now, interval, jitter)
+            self._pause_blindly(now, interval, jitter, few=few)
         return Refusal.FIRST if self._in_a_row == 1 else Refusal.AGAIN
 
     def hold(self, until: float) -> None:
@@ -114,8 +128,9 @@ class Pause:
         """A request that left at `left` was accepted; True when that ends an episode."""
         if not self._in_a_row or left <= self._reacted:
             return False
+        proven = self._in_a_row > 1 or self._asked > self._failed + _FIRST_RUNG
+        self._minute.ended(self._failed, left, proven=proven)
         self._in_a_row = 0
-        self._minute.ended(self._failed, left)
         return True
 
     def room_freed(self, now: float) -> None:
@@ -124,16 +139,17 @@ class Pause:
             self._blind -= (self._blind - now) / 2
             self._halvable = False
 
-    def _pause_blindly(self, now: float, interval: float, jitter: float) -> None:
+    def _pause_blindly(self, now: float, interval: float, jitter: float, *, few: bool) -> None:
         expected = self._minute.try_at(now)
-        rung = self._rung(now - self._began, interval, jitter)
+        rung = self._rung(now - self._began, interval, jitter, few=few)
         self._halvable = expected is None and rung < 1.2 * _HALF_MINUTE
         self._blind = now + rung if expected is None else expected + _JUST_AFTER
 
-    def _rung(self, lasted: float, interval: float, jitter: float) -> float:
-        if self._in_a_row == 1:
+    def _rung(self, lasted: float, interval: float, jitter: float, *, few: bool) -> float:
+        rungs, climbed = (_FEW_RUNGS, self._in_a_row - 1) if few else (_RUNGS, self._in_a_row - 2)
+        if climbed < 0:
             return min(interval, _HALF_MINUTE)  # to the instant: processes that began together stay equals
-        rung = max(interval, _FIRST_RUNG) * 3.0 ** min(self._in_a_row - 2, 9)
+        rung = max(interval, _FIRST_RUNG) * rungs ** min(climbed, 9)
         if rung > _HALF_MINUTE:
             rung = max(_HALF_MINUTE, min(rung, lasted / 2))
         return min(rung, _LONGEST) * (0.9 + 0.2 * jitter)
@@ -152,14 +168,14 @@ class _Minute:
     def known(self) -> bool:
         return self._agreed >= _AGREEING
 
-    def ended(self, after: float, by: float) -> None:
-        """A block ended between these instants."""
+    def ended(self, after: float, by: float, *, proven: bool) -> None:
+        """A block ended between these instants; `proven` says that it was one."""
         minutes = round((by - self._high) / MINUTE) * MINUTE if self._agreed else 0.0
         low, high = max(self._low + minutes, after), min(self._high + minutes, by)
-        if low < high:
-            self._low, self._high, self._agreed = low, high, self._agreed + 1
-        else:
-            self._low, self._high, self._agreed = after, by, 1
+        if low >= high:
+            self._low, self._high, self._agreed = after, by, int(proven)
+        elif proven or self.known:
+            self._low, self._high, self._agreed = low, high, self._agreed + proven
 
     def try_at(self, now: float) -> float | None:
         """When to try next whether a block has ended, if its end is known and near."""

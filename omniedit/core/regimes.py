@@ -15,28 +15,29 @@ from math import ceil, exp, inf
 
 from attrs import define, field
 
-from omniedit.core.ceiling import REQUESTS, TASKS, Ceiling, Kind
-from omniedit.core.pacing import BURST, MINUTE, Goodput, Pacer
+from omniedit.core.ceiling import REQUESTS, Ceiling
+from omniedit.core.lanefacts import RARE, Facts, Sent
+from omniedit.core.pacing import MINUTE
 from omniedit.core.pause import Refusal
 
-__all__ = ["Cap", "Facts", "Ramp", "Rate", "Regime", "Sent", "Window"]
-
-_START_RATE = 2.0
-_LEAST_RATE = 1 / 7200  # one request in two hours
-_MOST_RATE = 1e5
-_STATED_SHARE = 0.98  # of a stated rate: leaves 1.2 s a minute for requests that arrive closer than they left
+__all__ = ["Cap", "Ramp", "Rate", "Regime", "Window"]
 
 _RAMP_STEP = 0.125  # requests/s for each acceptance: the rate doubles in about 6 s
 _RAMP_WIDTH = 4  # requests on their way at once, and one more for each 16 acceptances
 
-_CUT = 0.12  # of the rate, at the first refusal of an episode
+_CUT = 20.0  # times the share refused of late: so much is taken off the rate at the first refusal of an episode ...
+_LEAST_CUT, _MOST_CUT = 0.02, 0.12  # ... within these bounds: where few are refused, a refusal says little
 _RECOVERY = 8.0  # s: the time constant of the way back to what the last minute achieved
-_TICK = 45.0  # s: the least time in which the rate is probed once
-_TICK_REQUESTS = 36.0  # requests that a tick has to last for, where they take longer than that
+_TICK = 45.0  # s: the least time in which the rate is probed once ...
+_TICK_REQUESTS = 42.0  # ... and requests that it has to last for, where they take longer than that
 _LONGEST_TICK = 600.0  # s ...
 _FEWEST_REQUESTS = 6.0  # ... but never fewer requests, so that one an hour is not probed with each
 _TICK_PER_WAIT = 10.0  # a service that asks for long pauses is probed so much more rarely
+_SHORT = 1.5  # s: a block no longer than that, or than three intervals, costs little ...
+_SHORTEST_TICK = 0.25  # ... so that while few are refused, ticks are shorter, down to this share
 _STEP = 0.06  # requests/s a tick: the same for all, so that processes of one key come to equal shares
+_SLOW = 1.2  # requests/s: below it, such a step would be too much of the rate ...
+_SLOW_STEP = 1.5e-4  # ... and this many requests/s a second are the same for all
 _LEAST_GAIN, _MOST_GAIN = 0.015, 0.06  # of the rate a tick
 _BOLD_STEP = 0.15  # requests/s a tick and root of the rate, where blocks end on the minute
 _BOLDEST = 0.3  # of the rate a tick
@@ -48,90 +49,14 @@ _BUSY = 0.9  # share of requests that the pacer held back, below which work is s
 _IN_USE = 2 / 3  # of the recent ones: below it, work would not use a higher rate, which would wait for a burst to fail
 _RECENT_REQUESTS = 30  # the memory of that share
 _UNKNOWN_GROUND = 1.1  # times the rate of the last cycle: above it, one refusal takes back no more than a fifth
-_RECENT = 10.0  # s: what the ramp achieved at its end
+_RECENT = 10.0  # s: what the ramp achieved at its end, the block after it included ...
+_LONGEST_BLOCK = 3.0  # ... s: what nobody asked to wait for beyond that may have been our own caution
 
 _STEP_DOWN = 0.85  # of the level, where refusals follow each other
-_REFILL, _CLIMB = 2.0, 3.0  # times what was achieved: how fast room is filled that is known, and that is being found
-_DOUBT = 0.04  # share of refusals below the width that a cap does not explain
-_DOUBT_MEMORY = 100  # requests
-_BARRED = 300.0  # s without another cap after one that was none; doubled each time
-
-
-@define(eq=False)
-class Sent:
-    """A request that left: when, what was on its way then, and whether the pacer had held it back."""
-
-    at: float
-    requests: int
-    tasks: int
-    paced: bool
-
-    def level(self, kind: Kind) -> int:
-        """What was live of a kind just before it left."""
-        return self.requests if kind is REQUESTS else self.requests + self.tasks
-
-
-class Facts:
-    """What all regimes know of a lane."""
-
-    __slots__ = (
-        "accepted",
-        "asked",
-        "bar",
-        "barred",
-        "by_minute",
-        "ceilings",
-        "ended",
-        "failed",
-        "goodput",
-        "max_rate",
-        "pacer",
-        "requests",
-        "started",
-        "tasks",
-    )
-
-    def __init__(self, now: float, max_rate: float | None) -> None:
-        self.started = now
-        self.max_rate = max_rate
-        self.pacer = Pacer(_START_RATE)
-        self.pace(self.start_rate)
-        self.goodput = Goodput(now)
-        self.requests = 0  # on their way
-        self.tasks = 0  # unfinished, as far as is known
-        self.accepted = 0  # requests, ever
-        self.ended = 0  # tasks, ever
-        self.failed = -inf  # when the last refused request left that counted
-        self.asked = 0.0  # the last Retry-After
-        self.by_minute = False  # whether blocks end at one instant of the minute
-        self.ceilings = (Ceiling(TASKS), Ceiling(REQUESTS))
-        self.barred = -inf  # until when no cap is believed
-        self.bar = _BARRED
-
-    def level(self, kind: Kind) -> int:
-        """What is live of a kind."""
-        return self.requests if kind is REQUESTS else self.requests + self.tasks
-
-    @property
-    def start_rate(self) -> float:
-        """Where the ramp begins: half of a stated rate, as the first requests of a service's bucket come closest."""
-        return _START_RATE if self.max_rate is None else max(self.max_rate / 2, min(self.max_rate, _START_RATE))
-
-    def pace(self, rate: float) -> None:
-        """Set the pacer's rate, within what is stated; a stated rate is kept without bursts."""
-        bound = _MOST_RATE if self.max_rate is None else self.max_rate * _STATED_SHARE
-        self.pacer.rate = max(min(_LEAST_RATE, bound), min(rate, bound))
-        self.pacer.burst = BURST if self.max_rate is None else 1
-
-    def find_cap(self, sent: Sent, now: float) -> tuple[Ceiling, int] | None:
-        """Weigh whether the episode that this request opens speaks for a cap; polls end with their answer."""
-        found = None
-        for ceiling in self.ceilings:
-            ends = self.ended if ceiling.kind is TASKS else self.ended or self.accepted
-            width = ceiling.opened(sent.level(ceiling.kind), ends)
-            if width is not None and found is None:
-                found = ceiling, width
-        return found if now >= self.barred and not self.by_minute else None
+_REFILL, _CLIMB = 2.0, 6.0  # times what was achieved: how fast room is filled that is known, and that is being found
+_HOPE = 6  # tries at half the price, after a cap was lowered: what was lowered is often raised again
+_DOUBT = 0.04  # of refusals that a cap does not explain, each of which counts ...
+_UNEXPLAINED = 0.01  # ... so much
 
 
 @define
@@ -202,6 +127,7 @@ class Rate(Regime):
     known: float  # the rate that the last cycle achieved
     taken: int = 0  # acceptances in this cycle
     paced: int = 0  # those of them that the pacer had held back
+    block: float = inf  # seconds that the last block may have lasted
     first: bool = False  # whether this cycle began with the ramp
     quiet: float = 0.0  # ticks of growth since the last refusal
     grown: float = -inf
@@ -226,7 +152,7 @@ class Rate(Regime):
         found = facts.find_cap(sent, now) if self.load >= _BUSY else None
         if found is not None:
             return Cap(facts, *found)
-        facts.pace(facts.pacer.rate * (1 - _CUT))
+        facts.pace(facts.pacer.rate * (1 - max(_LEAST_CUT, min(_CUT * facts.refused_share, _MOST_CUT))))
         self.quiet = 0.0
         return self
 
@@ -237,6 +163,7 @@ class Rate(Regime):
         if self.paced >= _BUSY * self.taken:  # else it was work that was short, and not the limit
             facts.pace(min(facts.pacer.rate, self._achieved(end, now)))
             self.known = facts.pacer.rate
+        self.block = left - facts.failed
         facts.pacer.restart(left)
         if self.first:
             facts.asked = 0.0  # a ramp overshoots by far: what it had to wait is not what a small step too many costs
@@ -252,7 +179,9 @@ class Rate(Regime):
         if facts.pacer.rate > _UNKNOWN_GROUND * self.known:
             rates.append(0.8 * facts.pacer.rate)
         if self.first:
-            rates.append(facts.goodput.recent(facts.failed, min(_RECENT, max(span / 3, 1.0))))
+            recent = min(_RECENT, max(span / 3, 1.0))
+            block = min(end - facts.failed, facts.asked + _LONGEST_BLOCK)
+            rates.append(facts.goodput.recent(facts.failed, recent) * recent / (recent + block))
         return max(rates)
 
     def _grow(self, now: float) -> None:
@@ -269,13 +198,18 @@ class Rate(Regime):
 
     def _tick(self, rate: float) -> float:
         requests = max(min(_TICK_REQUESTS / rate, _LONGEST_TICK), _FEWEST_REQUESTS / rate)
-        return max(_TICK, requests, _TICK_PER_WAIT * self.facts.asked)
+        tick = max(_TICK, requests, _TICK_PER_WAIT * self.facts.asked)
+        if self.block > max(_SHORT, 3 / rate):
+            return tick
+        return tick * max(_SHORTEST_TICK, min(self.facts.refused_share / RARE, 1.0))
 
     def _gain(self, rate: float) -> float:
         """Growth of the rate in one tick, as a share of it."""
-        gain = max(_LEAST_GAIN, min(_STEP / rate, _MOST_GAIN))
+        gain = usual = max(_LEAST_GAIN, min(_STEP / rate, _MOST_GAIN))
+        if rate < _SLOW:
+            gain = max(_LEAST_GAIN, min(_SLOW_STEP * self._tick(rate) / rate, _MOST_GAIN))
         if self.quiet > 1:
-            gain = max(gain, min(max(gain, _QUICK_GAIN) * _STEEPNESS ** (self.quiet - 1), _TOP_GAIN))
+            gain = max(gain, min(max(usual, _QUICK_GAIN) * _STEEPNESS ** (self.quiet - 1), _TOP_GAIN))
         return max(gain, min(_BOLD_STEP / rate**0.5, _BOLDEST)) if self.facts.by_minute else gain
 
 
@@ -290,7 +224,8 @@ class Cap(Regime):
     since_try: int = field(default=0, init=False)  # acceptances since one more was last tried
     successes: int = field(default=0, init=False)  # of such tries, in a row
     trial: Sent | None = field(default=None, init=False)
-    doubt: float = field(default=0.0, init=False)  # the share of refusals below the width
+    hope: int = field(default=0, init=False)  # tries that are to cost half
+    doubt: float = field(default=0.0, init=False)  # how much was refused of late that a cap does not explain
 
     def __attrs_post_init__(self) -> None:
         self.held = self.entered = self.width
@@ -314,7 +249,7 @@ class Cap(Regime):
         """As wide as the cap, and one more when it is time to try."""
         level, kind = self.facts.level(self.ceiling.kind), self.ceiling.kind
         if level == self.width:
-            return self.climbing or self.since_try >= (kind.try_next if self.successes else kind.try_after)
+            return self.climbing or (self.since_try >= kind.try_next if self.successes else self.ceiling.owed == 0)
         return level < self.width
 
     def sent(self, sent: Sent) -> None:
@@ -330,7 +265,7 @@ class Cap(Regime):
         facts = self.facts
         facts.pace(max(0.995 * facts.pacer.rate, (_CLIMB if self.climbing else _REFILL) * facts.goodput.rate(now)))
         self.since_try += 1
-        self.doubt *= 1 - 1 / _DOUBT_MEMORY
+        self.doubt *= 1 - 1 / self.ceiling.kind.memory
         if sent is self.trial:
             self.trial = None
             self.successes += 1
@@ -342,21 +277,31 @@ class Cap(Regime):
         level, lifted, tried = sent.level(self.ceiling.kind), self.climbing, self.trial is not None
         self.trial, self.successes = None, 0
         if lifted and level >= self.held:
+            self._discount()
             luck = ceil(self.ceiling.kind.luck * self.held)
             self.width = self.held if level <= self.held + luck else level
+            if self.ceiling.kind is REQUESTS:  # these end within a second: what succeeds and then does not is no cap
+                self.doubt += _UNEXPLAINED
             return self
         if level >= self.width - tried:  # the try itself, or one that it overtook
+            self._discount()
             return self
         if refusal is Refusal.FIRST:
-            self.doubt += 1 / _DOUBT_MEMORY
+            self.doubt += _UNEXPLAINED
         if self.facts.by_minute or 2 * level < self.entered or self.doubt > _DOUBT:
             return self._leave(now)
         if refusal is Refusal.AGAIN:  # the cap itself was lowered: step down, and feel the way up again
             self.width, self.successes = max(int(_STEP_DOWN * level), 1), self.ceiling.kind.successes
+            self.ceiling.owed, self.hope = self.ceiling.kind.price // 2, _HOPE
             self.held = 0  # nothing is known to hold, so that the climb from here gives nothing back
         else:
             self.width = self.held = max(level, 1)
         return self
+
+    def _discount(self) -> None:
+        if self.hope:
+            self.hope -= 1
+            self.ceiling.owed //= 2
 
     def _leave(self, now: float) -> Regime:
         """This was no cap, or it is one no longer."""

@@ -25,11 +25,13 @@ def test_refusals_at_one_level_with_nothing_accepted_above_are_a_cap() -> None:
     assert found == [None, None, None, 40]
 
 
-@pytest.mark.parametrize(("between", "ended", "cap"), [([4], 1, 5), ([4, 5], 2, None), ([4], 0, None), ([], 1, None)])
+@pytest.mark.parametrize(
+    ("between", "ended", "cap"), [([4], 1, 5), ([4, 5], 2, 5), ([5, 5], 2, None), ([4], 0, None), ([], 1, None)]
+)
 def test_the_first_two_openings_are_a_cap_where_nothing_was_accepted_so_high(
     between: list[int], ended: int, cap: int | None
 ) -> None:
-    """Had the rate been limited, what was accepted meanwhile would have come on top."""
+    """Had the rate been limited, what was accepted meanwhile would have come on top; one end may be unseen."""
     ceiling = Ceiling(TASKS)
     fill(ceiling, 4, 5, noise=4)
     assert ceiling.opened(5, 0) is None
@@ -56,7 +58,7 @@ def test_acceptances_above_the_level_speak_against_a_cap() -> None:
         assert ceiling.opened(40, 25 * number) is None
 
 
-@pytest.mark.parametrize(("acceptances", "ends"), [(1, 20), (20, 0)])
+@pytest.mark.parametrize(("acceptances", "ends"), [(0, 20), (20, 0)])
 def test_too_little_between_openings_proves_nothing(acceptances: int, ends: int) -> None:
     """Work has to be accepted and to end in between."""
     ceiling = Ceiling(TASKS)
@@ -74,6 +76,18 @@ def test_a_cap_on_requests_needs_the_same_level_and_more_proof() -> None:
         fill(blurred, 5, 30, noise=2)
         found = exact.opened(6, 30 * number), blurred.opened(6 + 2 * (number % 2), 30 * number)
     assert found == (6, None)
+
+
+def test_refusals_are_paid_for_by_acceptances_up_to_eight() -> None:
+    """So that finding a small cap, and trying it, stay within what may be refused; no debt lasts for ever."""
+    ceiling, owed = Ceiling(TASKS), list[int]()
+    for refusals in (1, 1, 10):
+        for _ in range(refusals):
+            ceiling.refused()
+        owed.append(ceiling.owed)
+        fill(ceiling, 5, 70)
+    assert owed == [65, 65, 520]
+    assert ceiling.owed == 450
 
 
 def test_what_is_forgotten_is_no_evidence() -> None:

@@ -54,6 +54,16 @@ def test_rungs_triple_from_three_seconds_to_half_a_minute() -> None:
     assert pauses == pytest.approx([1.0, 3.0, 9.0, 27.0, 30.0])
 
 
+def test_few_requests_ask_seldom() -> None:
+    """A cap on few tasks can be refused only a few times an hour, and none of its tasks can have ended yet."""
+    pause, now, pauses = Pause(), 100.0, list[float]()
+    for _ in range(4):
+        pause.refused(now, now + 0.1, None, 1.0, 0.5, few=True)
+        pauses.append(pause.until - now - 0.1)
+        now = pause.until
+    assert pauses == pytest.approx([3.0, 27.0, 30.0, 30.0], abs=0.2)
+
+
 def test_a_long_block_is_asked_at_half_its_age() -> None:
     """From half a minute on, and never less often than every quarter of an hour."""
     pause, now, pauses = Pause(), 0.0, list[float]()
@@ -128,8 +138,9 @@ def test_a_long_pause_is_not_halved() -> None:
 
 
 def blocks(pause: Pause, ends: list[float], length: float = 3.0) -> None:
-    """Blocks that end at these instants, each after one refusal."""
+    """Blocks that end at these instants, each after two refusals."""
     for end in ends:
+        refuse(pause, end - length - 0.2, end - length - 0.1)
         refuse(pause, end - length, end - length + 0.1)
         assert pause.accepted(end)
 
@@ -149,6 +160,27 @@ def test_blocks_that_end_at_one_instant_of_the_minute_are_waited_for() -> None:
     assert pause.accepted(239.4)
     refuse(pause, 290.0, 290.0)
     assert pause.until == pytest.approx(299.45)
+
+
+@pytest.mark.parametrize(("wait", "known"), [(None, False), (2.0, False), (9.0, True)])
+def test_blocks_that_one_request_has_met_prove_no_minute(wait: float | None, *, known: bool) -> None:
+    """A bucket lets the next one through; three at the same instant are chance, unless each asked for a long wait."""
+    pause = Pause()
+    for end in (60.0, 120.0, 180.0):
+        refuse(pause, end - 10.0, end - 9.9, wait)
+        assert pause.accepted(end)
+    assert pause.by_minute is known
+
+
+def test_a_short_block_at_another_instant_speaks_against_a_minute() -> None:
+    """It proves no instant of its own, but that the one believed is none."""
+    pause = Pause()
+    blocks(pause, [60.0, 120.0, 180.0])
+    refuse(pause, 222.0, 222.1)
+    assert pause.accepted(222.5)
+    assert not pause.by_minute
+    blocks(pause, [282.3, 342.3])
+    assert not pause.by_minute
 
 
 def test_an_end_known_to_the_second_is_not_searched_for() -> None:

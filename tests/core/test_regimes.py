@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 
 from omniedit.core.ceiling import REQUESTS, TASKS, Ceiling
+from omniedit.core.lanefacts import Facts, Sent
 from omniedit.core.pause import Refusal
-from omniedit.core.regimes import Cap, Facts, Ramp, Rate, Sent
+from omniedit.core.regimes import Cap, Ramp, Rate
 
 
 def level(tasks: int, at: float = 10.0) -> Sent:
@@ -30,13 +33,15 @@ def lift(cap: Cap, to: int) -> None:
 
 
 def test_one_more_is_tried_only_now_and_then() -> None:
-    """After a hundred acceptances, and again at once while it succeeds: each lifts the cap by one."""
+    """When 65 acceptances have paid for the last refusal, and again while it succeeds: each lifts the cap by one."""
     cap = capped(20)
+    cap.ceiling.refused()
     cap.facts.tasks = 20
     waits, widths = [], []
     for _ in range(3):
         count = 0
         while not cap.room():
+            cap.ceiling.accepted(10)
             cap.accepted(level(10), 1.0, reopened=False)
             count += 1
         sent = level(cap.facts.tasks)
@@ -45,7 +50,7 @@ def test_one_more_is_tried_only_now_and_then() -> None:
         cap.facts.tasks += 1
         waits.append(count)
         widths.append(cap.width)
-    assert (waits, widths) == ([100, 0, 0], [21, 22, 23])
+    assert (waits, widths) == ([65, 0, 0], [21, 22, 23])
     cap.facts.tasks = 22
     assert cap.room()
 
@@ -59,7 +64,7 @@ def test_a_climb_is_quicker_than_filling_known_room() -> None:
         cap.accepted(level(10), 1.0, reopened=False)
         rates.append(cap.facts.pacer.rate / cap.facts.goodput.rate(1.0))
         cap.successes = 1
-    assert rates == pytest.approx([2.0, 3.0])
+    assert rates == pytest.approx([2.0, 6.0])
 
 
 @pytest.mark.parametrize(("refused_at", "width"), [(20, 20), (22, 20), (24, 24), (18, 18)])
@@ -85,6 +90,21 @@ def test_a_try_that_is_refused_changes_nothing() -> None:
     cap.sent(sent)
     assert cap.refused(sent, 10.1, Refusal.FIRST) is cap
     assert (cap.width, cap.doubt) == (20, 0.0)
+
+
+def test_tries_cost_half_for_a_while_after_a_cap_was_lowered() -> None:
+    """What was lowered is often raised again; six tries that fail, and it was not."""
+    cap, owed = capped(40), list[int]()
+    cap.refused(level(38), 10.0, Refusal.AGAIN)
+    cap.ceiling.owed = 0
+    for at in range(20, 27):
+        sent = level(cap.width, at)
+        cap.sent(sent)
+        cap.ceiling.refused()
+        cap.refused(sent, at + 0.1, Refusal.FIRST)
+        owed.append(cap.ceiling.owed)
+        cap.ceiling.owed = 0
+    assert owed == [32, 32, 32, 32, 32, 32, 65]
 
 
 def test_refusals_that_follow_each_other_step_down() -> None:
@@ -129,7 +149,42 @@ def test_the_ramp_ends_with_its_first_refusal() -> None:
         assert ramp.accepted(level(0, second), second, reopened=False) is ramp
     assert facts.pacer.rate == 4.0
     assert isinstance(ramp.refused(level(0, 16.0), 16.1, Refusal.FIRST), Rate)
-    assert facts.pacer.rate == pytest.approx(3.52)
+    assert facts.pacer.rate == pytest.approx(3.6)
+
+
+@pytest.mark.parametrize(("share", "cut"), [(0.0, 0.02), (0.004, 0.08), (0.05, 0.12)])
+def test_a_refusal_takes_less_off_where_few_are_refused(share: float, cut: float) -> None:
+    """Alone on a bucket, one in a thousand says little; among others, each is a share to be given back."""
+    facts = Facts(0.0, None)
+    facts.refused_share = share
+    Rate(facts, 0.0, known=2.0).refused(level(0), 10.0, Refusal.FIRST)
+    assert facts.pacer.rate == pytest.approx(2.0 * (1 - cut))
+
+
+@pytest.mark.parametrize(("block", "refused", "share"), [(0.4, 0.0, 0.25), (0.4, 0.01, 1.0), (9.0, 0.0, 1.0)])
+def test_probes_are_quicker_where_refusals_are_rare_and_soon_over(block: float, refused: float, share: float) -> None:
+    """A refusal costs little there, and the limit may have moved."""
+    facts = Facts(0.0, None)
+    facts.pacer.rate, facts.refused_share = 10.0, refused
+    grown = list[float]()
+    for last in (block, inf):
+        rate = Rate(facts, 0.0, known=10.0, block=last, grown=0.0)
+        rate.accepted(level(0, 0.9), 0.9, reopened=False)
+        grown.append(rate.quiet)
+    assert grown[1] / grown[0] == pytest.approx(share)
+
+
+def test_slow_limits_are_probed_by_the_same_step_a_second() -> None:
+    """So that a process that was left behind catches up with the others of its key."""
+    steps = list[float]()
+    for speed in (0.4, 0.6, 1.4):
+        facts = Facts(0.0, None)
+        facts.pacer.rate = speed
+        rate = Rate(facts, 0.0, known=speed, grown=0.0)
+        rate.accepted(level(0, 5.0), 5.0, reopened=False)
+        steps.append(facts.pacer.rate - speed)
+    assert steps[:2] == pytest.approx([5 * 1.5e-4] * 2)
+    assert steps[2] == pytest.approx(0.06 * 1.0 * (5 / 1.4 + 1) / 45)
 
 
 def test_the_ramp_sends_few_at_once() -> None:
@@ -199,10 +254,12 @@ def test_a_cap_on_requests_is_lifted_by_three_tries_in_a_row() -> None:
     """One or two find room only because requests of the past are still on their way back."""
     cap = Cap(Facts(0.0, None), Ceiling(REQUESTS), 6)
     cap.facts.requests = 6
+    cap.ceiling.refused()
     waits, widths = list[int](), list[int]()
     for _ in range(4):
         count = 0
         while not cap.room():
+            cap.ceiling.accepted(3)
             cap.accepted(Sent(1.0, 3, 0, paced=True), 1.0, reopened=False)
             count += 1
         sent = Sent(1.0, cap.width, 0, paced=True)
