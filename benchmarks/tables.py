@@ -66,13 +66,13 @@ REASONS = [
      fifty ticks of the timer a second. The same run has what a sleep for each edit costs."""),
     ("live", "CPU of one task looked at", """a whole look is in it: the request for fifty tasks, decoding, judgement and
      the next place in the queue, not only the wake-up."""),
-    ("governor", "shapes tuned on: share of the oracle", """a `Retry-After` that is three times too long is kept all the
-     same. One who meets that limit once, by the same ramp, and knows it from then on would reach 0.98 in the hour and
-     0.90 in the first ten minutes."""),
-    ("governor", "never met before: share of the oracle", """travelling times differ by more than the bucket of five
-     holds. An even pace that knows the limit reaches 0.86 with 2 % refused, and pays 8 % for 0.96; omniedit takes each
-     of these refusals for the limit, and slows down."""),
-    ("governor", "shapes tuned on: refused", """four limits of 46, by 0.3 points at most. A window of an hour is shut
+    ("governor", "share of the oracle", """travelling times differ by more than the bucket of four or five holds. An
+     even pace that knows the limit reaches 0.86 of 15/s with 2 % refused, and pays 8 % for 0.96; omniedit takes each
+     of these refusals for the limit, and slows down. One more misses 0.96 among the limits tuned on: a `Retry-After`
+     that is three times too long is kept all the same (0.90; one who meets that limit once, by the same ramp, and knows
+     it from then on would reach 0.98, and 0.90 in the first ten minutes)."""),
+    ("governor", "one hour, shapes never met before: refused", """0.4/s, by a twentieth of a point: see below."""),
+    ("governor", "shapes tuned on: refused", """four limits of 60, by 0.3 points at most. A window of an hour is shut
      for half of it, and is asked four times an hour whether it has opened. A cap of five lets some 185 requests an
      hour through, of which 2 % are less than four, and four are refused until it is told from a limit on the rate. A
      limit of one in five seconds is probed once in some 45 requests, and each probe ends with a refusal; rarer probes

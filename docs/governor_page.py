@@ -130,6 +130,7 @@ nineteen in twenty of the oracle's requests get through in so short a time alrea
 POSSIBLE = {
     "fw 300 RA long": "meets the limit once, waits three times as long as needed, and knows it from then on",
     "tb 15/s burst 5 slow network": "knows the limit and leaves evenly, as fast as may be with 2 % refused",
+    "tb 8/s burst 4 slow network": "knows the limit and leaves evenly, as fast as may be with 2 % refused",
     "tasks 40": "spends 2 % of all requests on trying one more, and fills new room at once",
 }
 RESULTS_HEAD = """

@@ -35,11 +35,15 @@ class Undeterred(peers.FixedRate):
 
 def possible(seeds: int) -> dict[str, dict[str, Measures]]:
     """By kind of run and shape."""
-    long, uneven = BY_NAME["fw 300 RA long"], BY_NAME["tb 15/s burst 5 slow network"]
+    long = BY_NAME["fw 300 RA long"]
+    uneven, new = BY_NAME["tb 15/s burst 5 slow network"], BY_NAME["tb 8/s burst 4 slow network"]
     cap = BY_NAME["tasks 40"]
     return {
-        "steady": {long.name: _spread([_met_once(long, seed) for seed in range(seeds)])},
-        "held-out": {uneven.name: _evenly(uneven, seeds)},
+        "steady": {
+            long.name: _spread([_met_once(long, seed) for seed in range(seeds)]),
+            uneven.name: _evenly(uneven, seeds),
+        },
+        "held-out": {new.name: _evenly(new, seeds)},
         "changing": {cap.name: _spread([{"doubled": _late(cap, 0.5), "doubled_again": _late(cap, 1.0)}])},
     }
 

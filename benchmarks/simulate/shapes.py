@@ -172,9 +172,6 @@ TUNED = [
     Shape("requests 6, 2 s each", lambda: RequestCap(6), network=Network(work=_slow_work)),
     Shape("tb 10/s, headers of another limit", lambda: TokenBucket(10, 10), WIDER),
     Shape("tb 5/s and tasks 100", lambda: Both(TokenBucket(5, 10), TaskCap(100))),
-]
-
-HELD_OUT = [
     Shape("tb 7/s burst 20", lambda: TokenBucket(7, 20)),
     Shape("tb 0.8/s RA", lambda: TokenBucket(0.8, 3), RA),
     Shape("tb 15/s burst 5 slow network", lambda: TokenBucket(15, 5), network=SLOW),
@@ -191,6 +188,23 @@ HELD_OUT = [
     Shape("tb 3/s and tasks 60", lambda: Both(TokenBucket(3, 6), TaskCap(60))),
 ]
 
+HELD_OUT = [
+    Shape("tb 12/s burst 40", lambda: TokenBucket(12, 40)),
+    Shape("tb 2.5/s burst 8", lambda: TokenBucket(2.5, 8)),
+    Shape("tb 0.4/s", lambda: TokenBucket(0.4, 3)),
+    Shape("tb 6/s RA", lambda: TokenBucket(6, 6), RA),
+    Shape("tb 8/s burst 4 slow network", lambda: TokenBucket(8, 4), network=SLOW),
+    Shape("fw 180 RA", lambda: FixedWindow(180, 60, 41), RA),
+    Shape("fw 90 in 20 s", lambda: FixedWindow(90, 20, 7)),
+    Shape("fw 500 headers", lambda: FixedWindow(500, 60, 11), XRL),
+    Shape("sl 450", lambda: SlidingLog(450)),
+    Shape("counter 500", lambda: SlidingCounter(500)),
+    Shape("tasks 30, 25 s each", lambda: TaskCap(30), network=Network(task=_quick_task)),
+    Shape("tasks 12 RA", lambda: TaskCap(12), RA),
+    Shape("requests 8, 1 s each", lambda: RequestCap(8), network=Network(work=_even_work)),
+    Shape("tb 4/s and tasks 50", lambda: Both(TokenBucket(4, 8), TaskCap(50))),
+]
+
 # Busy, and yet more than a twentieth of twenty minutes goes into finding the limit: these run for the whole hour.
 SLOW_TO_SETTLE = {
     "tb 5/s burst 2",
@@ -199,6 +213,7 @@ SLOW_TO_SETTLE = {
     "requests 3",
     "requests 5, 1 s each",
     "requests 6, 2 s each",
+    "requests 8, 1 s each",
     "requests 10",
 }
 CHANGING = ["tb 10/s", "fw 600", "fw 600 RA", "sl 600", "tasks 40", "tb 1/s"]
