@@ -23,7 +23,7 @@ REGIMES = [
     (
         "`rate`",
         "refusals come at any number of live tasks",
-        "follows what was accepted in the last minute, probes a little above it, backs off by 12 % once a block",
+        "follows what was accepted in the last minute, probes a little above it, backs off by 2 to 12 % once a block",
     ),
     (
         "`cap on tasks`, `cap on requests`",
@@ -91,9 +91,9 @@ the share refused, and how many wait. Beside it stand the looks made, the tasks 
 KINDS = {
     "steady": (
         "One process, one hour",
-        """Limits that the rules were tuned on; shares are of an oracle that knows them; *cold*: the first ten minutes.
-Limits of more than 10,000 requests an hour run for twenty minutes, in which learning weighs three times as much, if
-nineteen in twenty of the oracle's requests get through in so short a time already.""",
+        """Limits that the rules were tuned on or looked at; shares are of an oracle that knows them; *cold*: the first
+ten minutes. Limits of more than 10,000 requests an hour run for twenty minutes, in which learning weighs three times as
+much, if nineteen in twenty of the oracle's requests get through in so short a time already.""",
         {"hour": "share of the oracle", "refused": "refused", "cold": "cold"},
     ),
     "held-out": (

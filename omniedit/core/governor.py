@@ -15,13 +15,14 @@ lane of one API key. Its rules, in the order in which they hold:
    - `Ramp`, from the start: half a stated rate, or 2 requests a second, or what another lane of the key has
      achieved (submits lead the looks that follow them); an eighth more for each acceptance that the pacer held back,
      and at most 4 + accepted / 16 on their way at once. The first refusal after an acceptance ends it.
-   - `Rate`: the pacer follows what the service accepts. The first refusal of an episode takes 12 % off. When the block
-     is over, the rate is at most what the cycle from the last block to this one achieved, block included, and returns
-     to what the last minute achieved within seconds. From there it probes: by the same small step for all, so that
-     processes of one key come to equal shares; after 45 quiet seconds (or 42 requests, if those take longer) ever
-     faster, so that a limit that doubled is found soon. Where few are refused and blocks are soon over, a probe costs
-     next to nothing, and up to four times as many are made. Where work is short, and not the limit, a cycle teaches
-     nothing and the rate does not grow: what nobody needs is not tried, and the first burst would fail on it.
+   - `Rate`: the pacer follows what the service accepts. The first refusal of an episode takes 2 to 12 % off, by how
+     much was refused of late. When the block is over, the rate is at most what the cycle from the last block to this
+     one achieved, block included, and returns to what the last minute achieved within seconds. From there it probes: by
+     the same small step for all, so that processes of one key come to equal shares; after 45 quiet seconds (or 42
+     requests, if those take longer) ever faster, so that a limit that doubled is found soon. Where few are refused and
+     blocks are soon over, a probe costs next to nothing, and up to four times as many are made. Where work is short,
+     and not the limit, a cycle teaches nothing and the rate does not grow: what nobody needs is not tried, and the
+     first burst would fail on it.
    - `Cap`: refusals at one level of unfinished tasks, or of requests on their way, above which hardly anything is
      accepted, mean a cap (`omniedit.core.ceiling`). As much is kept live and no more. When 65 acceptances have paid
      for each refusal, one more is tried, and while that succeeds one more again, so that a cap that doubled is climbed
