@@ -32,7 +32,7 @@ _TICK = 45.0  # s: the least time in which the rate is probed once ...
 _TICK_REQUESTS = 42.0  # ... and requests that it has to last for, where they take longer than that
 _LONGEST_TICK = 600.0  # s ...
 _FEWEST_REQUESTS = 6.0  # ... but never fewer requests, so that one an hour is not probed with each
-_TICK_PER_WAIT = 10.0  # a service that asks for long pauses is probed so much more rarely
+_TICK_PER_WAIT = 30.0  # a service that asks for long pauses after a small step too many is probed more rarely
 _SHORT = 1.5  # s: a block no longer than that, or than three intervals, costs little ...
 _SHORTEST_TICK = 0.25  # ... so that while few are refused, ticks are shorter, down to this share
 _STEP = 0.06  # requests/s a tick: the same for all, so that processes of one key come to equal shares
@@ -127,6 +127,7 @@ class Rate(Regime):
     known: float  # the rate that the last cycle achieved
     taken: int = 0  # acceptances in this cycle
     paced: int = 0  # those of them that the pacer had held back
+    met: float = 0.0  # the rate at which the limit was met last
     block: float = inf  # seconds that the last block may have lasted
     first: bool = False  # whether this cycle began with the ramp
     quiet: float = 0.0  # ticks of growth since the last refusal
@@ -152,6 +153,7 @@ class Rate(Regime):
         found = facts.find_cap(sent, now) if self.load >= _BUSY else None
         if found is not None:
             return Cap(facts, *found)
+        self.met = facts.pacer.rate
         facts.pace(facts.pacer.rate * (1 - max(_LEAST_CUT, min(_CUT * facts.refused_share, _MOST_CUT))))
         self.quiet = 0.0
         return self
@@ -162,11 +164,10 @@ class Rate(Regime):
         end = (facts.failed + left) / 2
         if self.paced >= _BUSY * self.taken:  # else it was work that was short, and not the limit
             facts.pace(min(facts.pacer.rate, self._achieved(end, now)))
-            self.known = facts.pacer.rate
+            self.known = rate = facts.pacer.rate
+            facts.asked *= _MOST_GAIN / max(self.met / rate - 1, _MOST_GAIN)  # what a small step too many would cost
         self.block = left - facts.failed
         facts.pacer.restart(left)
-        if self.first:
-            facts.asked = 0.0  # a ramp overshoots by far: what it had to wait is not what a small step too many costs
         self.since = self.grown = end
         self.taken = self.paced = 0
         self.first = False

@@ -241,13 +241,16 @@ def test_peaks_of_short_work_are_no_cap(paced: float, found: type) -> None:
     assert type(regime) is found
 
 
-@pytest.mark.parametrize(("first", "asked"), [(True, 0.0), (False, 150.0)])
-def test_what_the_ramp_had_to_wait_makes_probes_no_rarer(*, first: bool, asked: float) -> None:
-    """It overshot by far; a small step too many is answered with less."""
-    rate = Rate(Facts(0.0, None), 0.0, known=2.0, first=first)
-    rate.facts.asked, rate.facts.failed = 150.0, 50.0
-    rate.accepted(level(0, 200.0), 200.2, reopened=True)
-    assert rate.facts.asked == asked
+@pytest.mark.parametrize(("pace", "asked"), [(2.06, 30.0), (2.2, 18.0), (14.0, 0.3)])
+def test_what_a_large_step_too_many_had_to_wait_makes_probes_no_rarer(pace: float, asked: float) -> None:
+    """What is asked for grows with how far a limit was overshot; of that, the part that a small step stands for."""
+    rate = Rate(Facts(0.0, None), 0.0, known=2.0, taken=399, paced=399)
+    rate.facts.asked, rate.facts.failed, rate.facts.refused_share = 30.0, 195.0, 0.0
+    rate.facts.pace(pace)
+    assert rate.refused(level(7, 195.0), 195.1, Refusal.FIRST) is rate
+    rate.known = rate.facts.pacer.rate
+    rate.accepted(level(0, 205.0), 205.1, reopened=True)
+    assert rate.facts.asked == pytest.approx(asked)
 
 
 def test_a_cap_on_requests_is_lifted_by_three_tries_in_a_row() -> None:
