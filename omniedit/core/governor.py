@@ -22,7 +22,8 @@ lane of one API key. Its rules, in the order in which they hold:
      requests, if those take longer) ever faster, so that a limit that doubled is found soon. Where few are refused and
      blocks are soon over, a probe costs next to nothing, and up to four times as many are made. Where work is short,
      and not the limit, a cycle teaches nothing and the rate does not grow: what nobody needs is not tried, and the
-     first burst would fail on it.
+     first burst would fail on it. Refusals by chance (`omniedit.core.pause`) end no cycle: each episode of them takes
+     1.5 % off, and each acceptance gives 1.3 % of that back, so that about so many requests come to be refused.
    - `Cap`: refusals at one level of unfinished tasks, or of requests on their way, above which hardly anything is
      accepted, mean a cap (`omniedit.core.ceiling`). As much is kept live and no more. When 65 acceptances have paid
      for each refusal, one more is tried, and while that succeeds one more again, so that a cap that doubled is climbed
@@ -178,6 +179,7 @@ class Governor:
         requests.accepted(sent.requests)
         reopened = self._pause.accepted(sent.at)
         self._new = self._new and not reopened
+        facts.by_chance = self._pause.by_chance
         self._regime = self._regime.accepted(sent, now, reopened=reopened)
         if hint is not NO_HINT:
             self._heed(hint, now)
@@ -259,7 +261,8 @@ class Governor:
         refusal = pause.refused(sent.at, now, wait, 1 / facts.pacer.rate, jitter, capped=capped, few=few)
         if refusal is Refusal.KNOWN:
             return
-        facts.failed, facts.asked, facts.by_minute = sent.at, wait or 0.0, pause.by_minute
+        facts.failed, facts.asked = sent.at, wait or 0.0
+        facts.by_chance, facts.by_minute = pause.by_chance, pause.by_minute
         self._quota.refused(facts.requests)
         if isinstance(self._regime, Window) and not self._quota.stands:
             self._regime = Rate(facts, now, known=facts.goodput.rate(now))

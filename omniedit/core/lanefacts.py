@@ -49,6 +49,7 @@ class Facts:
         "asked",
         "bar",
         "barred",
+        "by_chance",
         "by_minute",
         "ceilings",
         "ended",
@@ -75,6 +76,7 @@ class Facts:
         self.refused_share = RARE  # of the recent requests; nothing is known to be cheap at first
         self.failed = -inf  # when the last refused request left that counted
         self.asked = 0.0  # the last Retry-After
+        self.by_chance = False  # whether the last episode was a refusal by chance
         self.by_minute = False  # whether blocks end at one instant of the minute
         self.ceilings = (Ceiling(TASKS), Ceiling(REQUESTS))
         self.barred = -inf  # until when no cap is believed

@@ -14,6 +14,12 @@ Rules of this room:
   and grow ninefold.
 - During an episode one request at a time asks whether the limit has opened. Only a known cap is not asked: there, room
   comes from work that ends, and the first refusal pauses nobody.
+- Where travelling times differ by more than a token bucket holds, it overflows by chance. A block refuses all that
+  leaves after the refused request; a chance refusal, hardly any. So when the service was half a second away or more
+  and asked for no pause, what left after the refused request is counted until the episode ends. At least three
+  accepted, and four times as many as refused, are proof of chance. Asking alone would then cost more than what it finds
+  out: until an episode turns out otherwise, the first refusal pauses nobody, and three acceptances end the episode. The
+  second one, of a request that left after the first was known, is answered as any other.
 - Many services count by the minute. Once three blocks in a row can have ended at the same instant of the minute, and
   that is less than half a minute away, it is searched for by halving, and then waited for. Blocks that only one request
   has met, and that nobody asked to wait for, prove nothing, as a bucket lets the next one through; but where one ends
@@ -39,6 +45,8 @@ _AGREEING = 3  # blocks: two may end at the same instant of the minute by chance
 _NEAR = 30.0  # s: how far ahead the end of a block is believed
 _RUNGS, _FEW_RUNGS = 3.0, 9.0  # from one rung to the next, and while few requests have been taken
 _SHARP = 1.0  # s: a block end known as well as this needs no more search
+_FAR = 0.5  # s there and back: from here on it costs much to ask with one request at a time
+_ENOUGH, _TIMES = 3, 4  # acceptances that prove a refusal by chance, and for each other refusal
 _JUST_AFTER = 0.05  # s past the expected end, for the service's clock and ours
 
 
@@ -53,7 +61,21 @@ class Refusal(Enum):
 class Pause:
     """The pause of one lane."""
 
-    __slots__ = ("_asked", "_began", "_blind", "_failed", "_halvable", "_in_a_row", "_minute", "_reacted", "_trial")
+    __slots__ = (
+        "_asked",
+        "_began",
+        "_blind",
+        "_doubtful",
+        "_failed",
+        "_halvable",
+        "_in_a_row",
+        "_minute",
+        "_passed",
+        "_reacted",
+        "_stopped",
+        "_trial",
+        "by_chance",
+    )
 
     def __init__(self) -> None:
         self._asked = -inf  # the end of the pause that the service asked for
@@ -64,6 +86,9 @@ class Pause:
         self._reacted = -inf  # when the last of them was answered
         self._failed = -inf  # when its request had left
         self._trial = inf  # when the request left that asks whether the limit has opened; inf: none is on its way
+        self._doubtful = False  # whether this episode may be a refusal by chance
+        self._passed = self._stopped = 0  # requests that left after the refused one: accepted, and refused
+        self.by_chance = False  # whether the last episode was one, and the present one may be
         self._minute = _Minute()
 
     @property
@@ -88,7 +113,7 @@ class Pause:
 
     def left(self, now: float, *, capped: bool) -> None:
         """A request left."""
-        if self._in_a_row > capped:
+        if self._in_a_row > (capped or self.by_chance):
             self._trial = now
 
     def returned(self, left: float) -> None:
@@ -111,12 +136,14 @@ class Pause:
         if wait is not None:
             self._asked = max(self._asked, now + wait * (1 + _SPREAD * jitter))
         if left <= self._reacted:
+            self._stopped += left > self._failed
             return Refusal.KNOWN
         self._reacted, self._failed = now, left
         self._in_a_row += 1
         if self._in_a_row == 1:
             self._began = now
-        if self._in_a_row > capped and (wait is None or self._in_a_row > 1):
+        self._doubt(now - left, sure=capped or wait is not None or self._in_a_row > 1)
+        if self._in_a_row > (capped or self.by_chance) and (wait is None or self._in_a_row > 1):
             self._pause_blindly(now, interval, jitter, few=few)
         return Refusal.FIRST if self._in_a_row == 1 else Refusal.AGAIN
 
@@ -126,8 +153,10 @@ class Pause:
 
     def accepted(self, left: float) -> bool:
         """A request that left at `left` was accepted; True when that ends an episode."""
-        if not self._in_a_row or left <= self._reacted:
+        self._passed += left > self._failed
+        if not self._in_a_row or left <= self._reacted or (self.by_chance and self._passed < _ENOUGH):
             return False
+        self.by_chance = self._doubtful and self._passed >= max(_ENOUGH, _TIMES * self._stopped)
         proven = self._in_a_row > 1 or self._asked > self._failed + _FIRST_RUNG
         self._minute.ended(self._failed, left, proven=proven)
         self._in_a_row = 0
@@ -138,6 +167,12 @@ class Pause:
         if self._halvable and self._blind > now:
             self._blind -= (self._blind - now) / 2
             self._halvable = False
+
+    def _doubt(self, trip: float, *, sure: bool) -> None:
+        """Whether this may be a refusal by chance; one that came a minute late tells nothing of the way."""
+        self._doubtful = not sure and (self.by_chance or _FAR <= trip < MINUTE)
+        self.by_chance = self.by_chance and self._doubtful
+        self._passed = self._stopped = 0
 
     def _pause_blindly(self, now: float, interval: float, jitter: float, *, few: bool) -> None:
         expected = self._minute.try_at(now)

@@ -27,6 +27,8 @@ _RAMP_WIDTH = 4  # requests on their way at once, and one more for each 16 accep
 
 _CUT = 20.0  # times the share refused of late: so much is taken off the rate at the first refusal of an episode ...
 _LEAST_CUT, _MOST_CUT = 0.02, 0.12  # ... within these bounds: where few are refused, a refusal says little
+_CHANCE_CUT = 0.015  # of the rate at a refusal by chance ...
+_CHANCE = 0.013  # ... of which each acceptance gives back so much: the share that comes to be refused
 _RECOVERY = 8.0  # s: the time constant of the way back to what the last minute achieved
 _TICK = 45.0  # s: the least time in which the rate is probed once ...
 _TICK_REQUESTS = 42.0  # ... and requests that it has to last for, where they take longer than that
@@ -154,13 +156,17 @@ class Rate(Regime):
         if found is not None:
             return Cap(facts, *found)
         self.met = facts.pacer.rate
-        facts.pace(facts.pacer.rate * (1 - max(_LEAST_CUT, min(_CUT * facts.refused_share, _MOST_CUT))))
+        cut = _CHANCE_CUT if facts.by_chance else max(_LEAST_CUT, min(_CUT * facts.refused_share, _MOST_CUT))
+        facts.pace(self.met * (1 - cut))
         self.quiet = 0.0
         return self
 
     def _reopen(self, left: float, now: float) -> None:
         """A cycle is over: from one reopening to the next, block included, nobody got more than was achieved."""
         facts = self.facts
+        if facts.by_chance:  # nothing was shut
+            facts.pace(max(facts.pacer.rate, self.met * (1 - _CHANCE_CUT)))
+            return
         end = (facts.failed + left) / 2
         if self.paced >= _BUSY * self.taken:  # else it was work that was short, and not the limit
             facts.pace(min(facts.pacer.rate, self._achieved(end, now)))
@@ -194,7 +200,7 @@ class Rate(Regime):
         if rate >= 0.97 * goodput:
             ticks = elapsed / self._tick(rate)
             self.quiet = min(self.quiet + ticks, _LONGEST_QUIET)
-            rate *= 1 + self._gain(rate) * ticks
+            rate *= 1 + max(self._gain(rate) * ticks, _CHANCE * _CHANCE_CUT * facts.by_chance)
         facts.pace(rate)
 
     def _tick(self, rate: float) -> float:

@@ -221,3 +221,81 @@ def test_every_pause_ends(refusals: list[tuple[float, float | None, bool]], inte
         pause.refused(now, now, wait, interval, jitter, capped=capped)
     asked = max((wait or 0.0) for _, wait, _ in refusals) * 1.02
     assert pause.until - now <= max(900.0 * 1.1, asked) + 1e-6
+
+
+def by_chance(passed: int = 9, stopped: int = 0, trip: float = 1.0, wait: float | None = None) -> Pause:
+    """After an episode in which so many were accepted that left after the refused request, and so many refused."""
+    pause = Pause()
+    refuse(pause, 10.0, 10.0 + trip, wait)
+    for _ in range(stopped):
+        assert refuse(pause, 10.0 + trip / 2, 11.0 + trip) is Refusal.KNOWN
+    for _ in range(passed - 1):
+        assert not pause.accepted(10.0 + trip / 2)
+    assert pause.accepted(20.0 + trip)
+    return pause
+
+
+@given(passed=st.integers(1, 30), stopped=st.integers(0, 8))
+def test_what_left_after_a_refused_request_tells_whether_anything_was_shut(passed: int, stopped: int) -> None:
+    """Three that were accepted, and four for each that was refused, prove that the refusal came by chance."""
+    assert by_chance(passed, stopped).by_chance == (passed >= 3 and passed >= 4 * stopped)
+
+
+def test_what_left_before_the_refused_request_proves_nothing() -> None:
+    """It may have arrived while the limit was open, or be late."""
+    pause = Pause()
+    refuse(pause, 10.0, 11.0)
+    for _ in range(9):
+        pause.accepted(9.5)
+    assert refuse(pause, 9.5, 11.1) is Refusal.KNOWN
+    assert [pause.accepted(left) for left in (10.1, 10.2, 11.1)] == [False, False, True]
+    assert pause.by_chance
+
+
+@pytest.mark.parametrize(("trip", "wait"), [(0.4, None), (60.0, None), (1.0, 0.0), (1.0, 30.0)])
+def test_not_every_refusal_may_have_come_by_chance(trip: float, wait: float | None) -> None:
+    """Of a service near by it costs little to ask; a pause that is asked for is meant; a late one tells nothing."""
+    assert not by_chance(trip=trip, wait=wait).by_chance
+
+
+def test_a_refusal_by_a_known_cap_is_none_by_chance() -> None:
+    """Something has to end there first."""
+    pause = Pause()
+    refuse(pause, 10.0, 11.0, capped=True)
+    assert [pause.accepted(left) for left in (10.1, 10.2, 10.3, 12.0)] == [False] * 3 + [True]
+    assert not pause.by_chance
+
+
+def test_where_refusals_come_by_chance_the_first_pauses_nobody() -> None:
+    """Nor does anything ask alone; three acceptances end the episode, of whatever left after the refused request."""
+    pause = by_chance()
+    for left in (30.0, 40.0):
+        assert refuse(pause, left, left + 0.3) is Refusal.FIRST
+        assert pause.until <= left
+        pause.left(left + 0.4, capped=False)
+        assert not pause.asking
+        assert [pause.accepted(left + late) for late in (0.2, 0.4, 0.5)] == [False, False, True]
+        assert pause.by_chance
+
+
+def test_a_block_after_refusals_by_chance_is_answered_as_any_other() -> None:
+    """The second refusal, of a request that left after the first was known, pauses, and one at a time asks."""
+    pause = by_chance()
+    refuse(pause, 30.0, 31.0)
+    assert refuse(pause, 31.5, 32.0) is Refusal.AGAIN
+    assert not pause.by_chance
+    assert pause.until == pytest.approx(35.0)
+    pause.left(35.0, capped=False)
+    assert pause.asking
+    assert pause.accepted(35.0)
+    assert not pause.by_chance
+
+
+def test_retry_after_is_kept_where_refusals_come_by_chance() -> None:
+    """Whoever asks for a pause gets it, and is asked by one request at a time whether it is over."""
+    pause = by_chance()
+    refuse(pause, 30.0, 31.0, 5.0)
+    assert pause.until >= 36.0
+    pause.left(37.0, capped=False)
+    assert pause.asking
+    assert not pause.by_chance

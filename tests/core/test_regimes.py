@@ -282,3 +282,30 @@ def test_a_refusal_that_a_try_overtook_changes_nothing() -> None:
     cap.sent(level(20))
     assert cap.refused(level(19), 10.1, Refusal.FIRST) is cap
     assert (cap.width, cap.doubt) == (20, 0.0)
+
+
+def test_a_refusal_by_chance_takes_little_off() -> None:
+    """What its episode took off before it was known to be one is given back, and the cycle goes on."""
+    facts = Facts(0.0, None)
+    facts.pace(10.0)
+    facts.refused_share = 0.1
+    rate = Rate(facts, 0.0, known=10.0)
+    rate.refused(level(0), 10.0, Refusal.FIRST)
+    assert facts.pacer.rate == pytest.approx(8.8)
+    facts.by_chance = True
+    rate.accepted(Sent(11.0, 0, 0, paced=False), 12.0, reopened=True)
+    assert facts.pacer.rate == pytest.approx(9.85)
+    assert rate.since == 0.0
+    rate.refused(level(0, 13.0), 14.0, Refusal.FIRST)
+    assert facts.pacer.rate == pytest.approx(9.85 * 0.985)
+
+
+def test_acceptances_make_up_for_refusals_by_chance() -> None:
+    """So many of them that 1.3 % of the requests come to be refused."""
+    facts = Facts(0.0, None)
+    facts.pace(10.0)
+    facts.by_chance = True
+    rate = Rate(facts, 0.0, known=10.0)
+    for each in range(100):
+        rate.accepted(level(0, 10 + each / 100), 11 + each / 100, reopened=False)
+    assert facts.pacer.rate == pytest.approx(10.0 * (1 + 0.013 * 0.015) ** 100, rel=1e-3)
