@@ -29,6 +29,9 @@ _CUT = 20.0  # times the share refused of late: so much is taken off the rate at
 _LEAST_CUT, _MOST_CUT = 0.02, 0.12  # ... within these bounds: where few are refused, a refusal says little
 _CHANCE_CUT = 0.015  # of the rate at a refusal by chance ...
 _CHANCE = 0.013  # ... of which each acceptance gives back so much: the share that comes to be refused
+_YOUNG = 200  # acceptances: before, the share of a slow limit that one got says little about the one that is due ...
+_SLOW = 1.0  # requests/s: faster ones are over it soon, and had better not be disturbed
+_YOUNG_CUT, _YOUNG_GAIN = 0.3, 0.6  # ... so steps are large: down at a refusal; up, over acceptances so far, at each
 _RECOVERY = 8.0  # s: the time constant of the way back to what the last minute achieved
 _TICK = 45.0  # s: the least time in which the rate is probed once ...
 _TICK_REQUESTS = 42.0  # ... and requests that it has to last for, where they take longer than that
@@ -37,10 +40,8 @@ _FEWEST_REQUESTS = 6.0  # ... but never fewer requests, so that one an hour is n
 _TICK_PER_WAIT = 30.0  # a service that asks for long pauses after a small step too many is probed more rarely
 _SHORT = 1.5  # s: a block no longer than that, or than three intervals, costs little ...
 _SHORTEST_TICK = 0.25  # ... so that while few are refused, ticks are shorter, down to this share
-_STEP = 0.06  # requests/s a tick: the same for all, so that processes of one key come to equal shares
-_SLOW = 1.2  # requests/s: below it, such a step would be too much of the rate ...
-_SLOW_STEP = 1.5e-4  # ... and this many requests/s a second are the same for all
-_LEAST_GAIN, _MOST_GAIN = 0.015, 0.06  # of the rate a tick
+_STEP = 0.022  # requests/s a tick: the same for all, so that processes of one key come to equal shares ...
+_LEAST_GAIN, _MOST_GAIN = 0.015, 0.06  # ... within these bounds, of the rate a tick
 _BOLD_STEP = 0.15  # requests/s a tick and root of the rate, where blocks end on the minute
 _BOLDEST = 0.3  # of the rate a tick
 _STEEPNESS = 16.0  # after a quiet tick the gain grows by this factor a tick ...
@@ -156,10 +157,20 @@ class Rate(Regime):
         if found is not None:
             return Cap(facts, *found)
         self.met = facts.pacer.rate
-        cut = _CHANCE_CUT if facts.by_chance else max(_LEAST_CUT, min(_CUT * facts.refused_share, _MOST_CUT))
-        facts.pace(self.met * (1 - cut))
+        facts.pace(self.met * (1 - self._cut()))
         self.quiet = 0.0
         return self
+
+    @property
+    def _unsure(self) -> float:
+        """How little is known, 0 to 1. The slower the rate, the more a step too many weighs: steps are smaller then."""
+        rate = self.facts.pacer.rate
+        return rate if rate < _SLOW and self.facts.accepted < _YOUNG else 0.0
+
+    def _cut(self) -> float:
+        if self.facts.by_chance:
+            return _CHANCE_CUT
+        return max(_LEAST_CUT, min(_CUT * self.facts.refused_share, _MOST_CUT), _YOUNG_CUT * self._unsure)
 
     def _reopen(self, left: float, now: float) -> None:
         """A cycle is over: from one reopening to the next, block included, nobody got more than was achieved."""
@@ -200,7 +211,8 @@ class Rate(Regime):
         if rate >= 0.97 * goodput:
             ticks = elapsed / self._tick(rate)
             self.quiet = min(self.quiet + ticks, _LONGEST_QUIET)
-            rate *= 1 + max(self._gain(rate) * ticks, _CHANCE * _CHANCE_CUT * facts.by_chance)
+            young = _YOUNG_GAIN * self._unsure * min(elapsed * rate, 1.0) / max(facts.accepted, 1)
+            rate *= 1 + max(self._gain(rate) * ticks, young, _CHANCE * _CHANCE_CUT * facts.by_chance)
         facts.pace(rate)
 
     def _tick(self, rate: float) -> float:
@@ -212,11 +224,9 @@ class Rate(Regime):
 
     def _gain(self, rate: float) -> float:
         """Growth of the rate in one tick, as a share of it."""
-        gain = usual = max(_LEAST_GAIN, min(_STEP / rate, _MOST_GAIN))
-        if rate < _SLOW:
-            gain = max(_LEAST_GAIN, min(_SLOW_STEP * self._tick(rate) / rate, _MOST_GAIN))
+        gain = max(_LEAST_GAIN, min(_STEP / rate, _MOST_GAIN))
         if self.quiet > 1:
-            gain = max(gain, min(max(usual, _QUICK_GAIN) * _STEEPNESS ** (self.quiet - 1), _TOP_GAIN))
+            gain = max(gain, min(max(gain, _QUICK_GAIN) * _STEEPNESS ** (self.quiet - 1), _TOP_GAIN))
         return max(gain, min(_BOLD_STEP / rate**0.5, _BOLDEST)) if self.facts.by_minute else gain
 
 

@@ -174,17 +174,39 @@ def test_probes_are_quicker_where_refusals_are_rare_and_soon_over(block: float, 
     assert grown[1] / grown[0] == pytest.approx(share)
 
 
-def test_slow_limits_are_probed_by_the_same_step_a_second() -> None:
-    """So that a process that was left behind catches up with the others of its key."""
-    steps = list[float]()
-    for speed in (0.4, 0.6, 1.4):
-        facts = Facts(0.0, None)
-        facts.pacer.rate = speed
-        rate = Rate(facts, 0.0, known=speed, grown=0.0)
-        rate.accepted(level(0, 5.0), 5.0, reopened=False)
-        steps.append(facts.pacer.rate - speed)
-    assert steps[:2] == pytest.approx([5 * 1.5e-4] * 2)
-    assert steps[2] == pytest.approx(0.06 * 1.0 * (5 / 1.4 + 1) / 45)
+def one_step(speed: float, taken: int) -> float:
+    """What one paced acceptance adds to a rate, as a share of it."""
+    facts = Facts(0.0, None)
+    facts.accepted, facts.pacer.rate = taken, speed
+    rate = Rate(facts, 0.0, known=speed, grown=0.0)
+    rate.accepted(level(0, 1 / speed), 1 / speed, reopened=False)
+    return facts.pacer.rate / speed - 1
+
+
+def test_rates_are_probed_by_the_same_step() -> None:
+    """So that a process that was left behind catches up with the others of its key; bounded, as a share of the rate."""
+    found = [one_step(speed, 200) * speed * 45 for speed in (10.0, 1.25, 1.0)]
+    assert found == pytest.approx([0.015, 0.022 / 1.25, 0.022])
+
+
+@pytest.mark.parametrize(
+    ("speed", "taken", "step"),
+    [(0.5, 20, 0.6 * 0.5 / 20), (0.9, 100, 0.6 * 0.9 / 100), (1.1, 20, 0.02 / 45 / 1.1), (0.5, 200, 0.044 / 42)],
+)
+def test_a_slow_rate_makes_large_steps_while_little_is_known(speed: float, taken: int, step: float) -> None:
+    """What one got of a slow limit in the beginning is chance; so it grows by a share of 0.6 over the number taken."""
+    assert one_step(speed, taken) == pytest.approx(step)
+
+
+@pytest.mark.parametrize(
+    ("speed", "taken", "cut"), [(0.9, 20, 0.27), (0.5, 199, 0.15), (0.2, 20, 0.1), (2.0, 20, 0.1), (0.9, 200, 0.1)]
+)
+def test_a_slow_rate_gives_way_by_far_while_little_is_known(speed: float, taken: int, cut: float) -> None:
+    """Others of the key that have less grow into what it gives away."""
+    facts = Facts(0.0, None)
+    facts.accepted, facts.pacer.rate, facts.refused_share = taken, speed, 0.005
+    assert isinstance(Rate(facts, 0.0, known=speed).refused(level(0), 10.0, Refusal.FIRST), Rate)
+    assert facts.pacer.rate == pytest.approx(speed * (1 - cut))
 
 
 def test_the_ramp_sends_few_at_once() -> None:
