@@ -16,13 +16,14 @@ from statistics import mean
 from benchmarks.simulate import peers
 from benchmarks.simulate.limits import FixedWindow, TaskCap
 from benchmarks.simulate.measure import HOUR, Make, governed, run, steady
-from benchmarks.simulate.shapes import BY_NAME, Shape
+from benchmarks.simulate.shapes import BY_NAME, HELD_OUT, TUNED, Shape
 from benchmarks.simulate.world import typical_task
 
 __all__ = ["POSSIBLE", "possible"]
 
 POSSIBLE = "possible"
 REFUSED = 0.02
+UNEVEN = ("tb 15/s burst 5 slow network", "tb 8/s burst 4 slow network", "tb 12/s burst 6 slow network")
 Measures = dict[str, tuple[float, float, float]]
 
 
@@ -36,14 +37,15 @@ class Undeterred(peers.FixedRate):
 def possible(seeds: int) -> dict[str, dict[str, Measures]]:
     """By kind of run and shape."""
     long = BY_NAME["fw 300 RA long"]
-    uneven, new = BY_NAME["tb 15/s burst 5 slow network"], BY_NAME["tb 8/s burst 4 slow network"]
+    uneven = [shape for shape in TUNED if shape.name in UNEVEN]
+    new = [shape for shape in HELD_OUT if shape.name in UNEVEN]
     cap = BY_NAME["tasks 40"]
     return {
         "steady": {
             long.name: _spread([_met_once(long, seed) for seed in range(seeds)]),
-            uneven.name: _evenly(uneven, seeds),
-        },
-        "held-out": {new.name: _evenly(new, seeds)},
+        }
+        | {shape.name: _evenly(shape, seeds) for shape in uneven},
+        "held-out": {shape.name: _evenly(shape, seeds) for shape in new},
         "changing": {cap.name: _spread([{"doubled": _late(cap, 0.5), "doubled_again": _late(cap, 1.0)}])},
     }
 

@@ -186,9 +186,6 @@ TUNED = [
     Shape("tasks 80 RA", lambda: TaskCap(80), RA),
     Shape("requests 5, 1 s each", lambda: RequestCap(5), network=Network(work=_even_work)),
     Shape("tb 3/s and tasks 60", lambda: Both(TokenBucket(3, 6), TaskCap(60))),
-]
-
-HELD_OUT = [
     Shape("tb 12/s burst 40", lambda: TokenBucket(12, 40)),
     Shape("tb 2.5/s burst 8", lambda: TokenBucket(2.5, 8)),
     Shape("tb 0.4/s", lambda: TokenBucket(0.4, 3)),
@@ -205,12 +202,30 @@ HELD_OUT = [
     Shape("tb 4/s and tasks 50", lambda: Both(TokenBucket(4, 8), TaskCap(50))),
 ]
 
+HELD_OUT = [
+    Shape("tb 9/s burst 15", lambda: TokenBucket(9, 15)),
+    Shape("tb 1.5/s burst 4", lambda: TokenBucket(1.5, 4)),
+    Shape("tb 0.3/s RA", lambda: TokenBucket(0.3, 2), RA),
+    Shape("tb 20/s RA", lambda: TokenBucket(20, 30), RA),
+    Shape("tb 12/s burst 6 slow network", lambda: TokenBucket(12, 6), network=SLOW),
+    Shape("fw 400 RA", lambda: FixedWindow(400, 60, 23), RA),
+    Shape("fw 30 in 15 s", lambda: FixedWindow(30, 15, 4)),
+    Shape("fw 700 headers", lambda: FixedWindow(700, 60, 47), RL),
+    Shape("sl 100 RA", lambda: SlidingLog(100), RA),
+    Shape("counter 700", lambda: SlidingCounter(700)),
+    Shape("tasks 50, 25 s each", lambda: TaskCap(50), network=Network(task=_quick_task)),
+    Shape("tasks 7", lambda: TaskCap(7)),
+    Shape("requests 4, 2 s each", lambda: RequestCap(4), network=Network(work=_slow_work)),
+    Shape("tb 6/s and tasks 80", lambda: Both(TokenBucket(6, 12), TaskCap(80))),
+]
+
 # Busy, and yet more than a twentieth of twenty minutes goes into finding the limit: these run for the whole hour.
 SLOW_TO_SETTLE = {
     "tb 5/s burst 2",
     "fw 50 in 10 s",
     "fw 300 RA long",
     "requests 3",
+    "requests 4, 2 s each",
     "requests 5, 1 s each",
     "requests 6, 2 s each",
     "requests 8, 1 s each",
