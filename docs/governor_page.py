@@ -51,8 +51,8 @@ gate in a process, with a lane for submits, one for looks at tasks and one for u
 Whatever the regime: a `Retry-After` holds everybody in the lane for its whole length, plus up to 2 % so that not all
 come back together. Without one, pauses begin with a single interval and triple from three seconds (ninefold while a
 dozen requests at most have been taken: that may be a cap on few tasks); one request at a time asks whether the limit
-has opened. Refusals of requests that had left before the last reaction count once. Blocks that end at the same instant
-of the minute three times are waited for.
+has opened, unless refusals turn out to be chance. Refusals of requests that had left before the last reaction count
+once. Blocks that end at the same instant of the minute three times are waited for.
 
 When to look at a task is another question, answered at the end of this page.
 
@@ -78,13 +78,15 @@ the share refused, and how many wait. Beside it stand the looks made, the tasks 
 
 - A limit it has not met. The first refusals are the price of finding it; a cap on few tasks is used up by them.
 - Whether others use the key. Processes that do not know of each other share a limit fairly when it is several requests
-  a second; at one request a second for eight processes, chance decides who gets how much. One process per key, or one
-  shared limit ([many hosts](many-hosts.md)), is better.
+  a second; at one or two for all together, chance has its say in who gets how much. To come to equal shares there
+  within half an hour, each would have to give much away at each of its few refusals, and one that is alone would leave
+  that unused. One process per key, or one shared limit ([many hosts](many-hosts.md)), is better.
 - That a cap on few tasks has doubled. Each try that fails is a refusal, and is paid for by 65 acceptances before
   the next; with twenty tasks live that is minutes. After a cap was lowered tries cost half for a while, and once one
   succeeds it climbs at once.
 - How unevenly its own network carries requests. Where their travelling times differ by more than the service's bucket
-  holds, even a perfect pace is refused now and then, and the governor slows down for it.
+  holds, even a perfect pace is refused now and then. Once requests that left after a refused one are seen to be
+  accepted, such refusals by chance hold nobody back; but some 1.5 % of the requests are then refused.
 - That a `Retry-After` is too long. It is kept: a service that always asks for three times as long gets three times as
   long, and you up to a tenth less.
 """
@@ -126,11 +128,15 @@ much, if nineteen in twenty of the oracle's requests get through in so short a t
     "stated": ("Stated limits", "", {"hour": "share of the oracle", "refused": "refused"}),
     "loaded": ("Work at 80 % of the limit, arriving by chance", "", {"p99": "waiting p99, s", "refused": "refused"}),
 }
-# What stands in the way of more, by shape.
+EVENLY = "knows the limit and leaves evenly, as fast as may be with 2 % refused"
+TOGETHER = ("four processes", "eight processes")
+COMPANY = "is made for company: gives a third away at each refusal, and grows by the same for all"
+# Who has what our own rules do not, by shape.
 POSSIBLE = {
     "fw 300 RA long": "meets the limit once, waits three times as long as needed, and knows it from then on",
-    "tb 15/s burst 5 slow network": "knows the limit and leaves evenly, as fast as may be with 2 % refused",
-    "tb 8/s burst 4 slow network": "knows the limit and leaves evenly, as fast as may be with 2 % refused",
+    "tb 15/s burst 5 slow network": EVENLY,
+    "tb 8/s burst 4 slow network": EVENLY,
+    "tb 12/s burst 6 slow network": EVENLY,
     "tasks 40": "spends 2 % of all requests on trying one more, and fills new room at once",
 }
 RESULTS_HEAD = """
@@ -168,7 +174,7 @@ def page(results: Path = RESULTS) -> str:
     for kind, (title, text, names) in KINDS.items():
         if kind in governor:
             parts.append(f"\n### {title}\n\n" + (f"{text}\n\n" if text else "") + _shapes(governor[kind][OURS], names))
-            parts += _possible(governor[kind].get("possible", {}), names)
+            parts += _possible(kind, governor[kind].get("possible", {}), names)
     if "steady" in governor:
         parts += [PEERS, "\n" + _peers(governor["steady"])]
     if polling:
@@ -196,10 +202,11 @@ def _seeds(kinds: dict[str, Any]) -> str:
     return f"{counts[-1] if counts else 0} seeds{few}"
 
 
-def _possible(shapes: dict[str, dict[str, list[float]]], names: dict[str, str]) -> list[str]:
-    """Not more could be had: by whom, and how much."""
+def _possible(kind: str, shapes: dict[str, dict[str, list[float]]], names: dict[str, str]) -> list[str]:
+    """What stands in the way of more: who has that, and how much of the rest."""
+    names = names | {"alone": "share of the oracle when alone"}
     return [
-        f"\nThe best possible on *{shape}*, by one who {POSSIBLE[shape]}: "
+        f"\nTo compare, on *{shape}*, one who {COMPANY if kind in TOGETHER else POSSIBLE[shape]}: "
         + ", ".join(f"{names[name]} {_said(name, measures[name][0])}" for name in names if name in measures)
         + ".\n"
         for shape, measures in shapes.items()

@@ -13,6 +13,7 @@ from benchmarks.simulate.shapes import BY_NAME, STATED, Shape
 from benchmarks.simulate.world import Controller, Draw, Trace, World
 
 HOUR = 3600
+FOUR, EIGHT = [0.0, 60.0, 120.0, 180.0], [0.0] * 8  # s: when processes of one key begin
 LONGEST = 600  # s from one change of a limit to the next, at least
 Make = Callable[[random.Random, float], Controller]
 

@@ -92,7 +92,7 @@ class Semaphore:
     def finished(self, now: float) -> None: ...
 
 
-class _Paced:
+class Paced:
     """A pacer with one shared pause, for rules that steer a rate."""
 
     def __init__(self, rate: float, concurrency: int = 200) -> None:
@@ -129,7 +129,7 @@ class _Paced:
     def cut(self, now: float) -> None: ...
 
 
-class Aimd(_Paced):
+class Aimd(Paced):
     """Additive increase, multiplicative decrease."""
 
     def __init__(self, gain: float = 0.1) -> None:
@@ -144,7 +144,7 @@ class Aimd(_Paced):
         self.rate = max(self.rate * 0.7, 0.05)
 
 
-class Cubic(_Paced):
+class Cubic(Paced):
     """CUBIC on the rate."""
 
     def __init__(self) -> None:
@@ -163,7 +163,7 @@ class Cubic(_Paced):
         self.rate = max(self.rate * 0.7, 0.05)
 
 
-class Botocore(_Paced):
+class Botocore(Paced):
     """The adaptive retry mode of the AWS SDKs, from its published rule."""
 
     def __init__(self) -> None:
@@ -207,7 +207,7 @@ class Botocore(_Paced):
         self.rate_now = max(min(rate, 2 * self.measured), 0.5)
 
 
-class FixedRate(_Paced):
+class FixedRate(Paced):
     """A constant rate."""
 
     def __init__(self, rate: float) -> None:

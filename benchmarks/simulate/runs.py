@@ -7,7 +7,19 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from statistics import mean
 
-from benchmarks.simulate.measure import FIXED, PEERS, Make, changing, governed, loaded, shared, stated, steady
+from benchmarks.simulate.measure import (
+    EIGHT,
+    FIXED,
+    FOUR,
+    PEERS,
+    Make,
+    changing,
+    governed,
+    loaded,
+    shared,
+    stated,
+    steady,
+)
 from benchmarks.simulate.shapes import BY_NAME, CHANGING, HELD_OUT, LOADED, SHARED, STATED, TUNED, Shape
 
 __all__ = ["COMPARED", "KINDS", "OURS", "Row", "rows"]
@@ -19,8 +31,8 @@ KINDS: dict[str, tuple[Measure, list[str]]] = {
     "steady": (steady, [shape.name for shape in TUNED]),
     "held-out": (steady, [shape.name for shape in HELD_OUT]),
     "changing": (changing, CHANGING),
-    "four processes": (lambda *run: shared(*run, [60.0 * number for number in range(4)]), SHARED),
-    "eight processes": (lambda *run: shared(*run, [0.0] * 8), SHARED),
+    "four processes": (lambda *run: shared(*run, FOUR), SHARED),
+    "eight processes": (lambda *run: shared(*run, EIGHT), SHARED),
     "stated": (stated, list(STATED)),
     "loaded": (loaded, LOADED),
 }
