@@ -100,7 +100,7 @@ much, if nineteen in twenty of the oracle's requests get through in so short a t
     ),
     "held-out": (
         "Limits never met before",
-        "First run when the rules were finished.",
+        "Nothing was chosen by what these showed.",
         {"hour": "share of the oracle", "refused": "refused", "cold": "cold"},
     ),
     "changing": (
