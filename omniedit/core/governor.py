@@ -23,9 +23,9 @@ lane of one API key. Its rules, in the order in which they hold:
      blocks are soon over, a probe costs next to nothing, and up to four times as many are made. Where work is short,
      and not the limit, a cycle teaches nothing and the rate does not grow: what nobody needs is not tried, and the
      first burst would fail on it. At less than one request a second, what one got first is chance, above all in
-     company: until 200 were taken, up to 30 % are taken off, and 0.1 divided by the number taken comes back with each,
-     so that shares come closer while that costs little. Refusals by chance (`omniedit.core.pause`) end no cycle: each
-     episode of them takes 1.5 % off, and each acceptance gives 1.3 % of that back: about so many come to be refused.
+     company: until 200 were taken, steps are larger, up to 30 % down and 0.6 divided by the number taken up, so that
+     shares come closer while that costs little. Refusals by chance (`omniedit.core.pause`) end no cycle: each episode
+     of them takes 1.5 % off, and each acceptance gives 1.3 % of that back, so that about so many come to be refused.
    - `Cap`: refusals at one level of unfinished tasks, or of requests on their way, above which hardly anything is
      accepted, mean a cap (`omniedit.core.ceiling`). As much is kept live and no more. When 65 acceptances have paid
      for each refusal, one more is tried, and while that succeeds one more again, so that a cap that doubled is climbed

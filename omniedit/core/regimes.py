@@ -31,8 +31,7 @@ _CHANCE_CUT = 0.015  # of the rate at a refusal by chance ...
 _CHANCE = 0.013  # ... of which each acceptance gives back so much: the share that comes to be refused
 _YOUNG = 200  # acceptances: before, the share of a slow limit that one got says little about the one that is due ...
 _SLOW = 1.0  # requests/s: faster ones are over it soon, and had better not be disturbed
-_YOUNG_CUT = 0.3  # ... so at a refusal much is taken off, times the rate: the more one has, the more it gives away ...
-_YOUNG_GAIN = 0.1  # ... and with each acceptance comes so much of the rate, over the number of acceptances so far
+_YOUNG_CUT, _YOUNG_GAIN = 0.3, 0.6  # ... so steps are large: down at a refusal; up, over acceptances so far, at each
 _RECOVERY = 8.0  # s: the time constant of the way back to what the last minute achieved
 _TICK = 45.0  # s: the least time in which the rate is probed once ...
 _TICK_REQUESTS = 42.0  # ... and requests that it has to last for, where they take longer than that
@@ -163,15 +162,15 @@ class Rate(Regime):
         return self
 
     @property
-    def _young(self) -> bool:
-        return self.facts.accepted < _YOUNG and self.facts.pacer.rate < _SLOW
+    def _unsure(self) -> float:
+        """How little is known, 0 to 1. The slower the rate, the more a step too many weighs: steps are smaller then."""
+        rate = self.facts.pacer.rate
+        return rate if rate < _SLOW and self.facts.accepted < _YOUNG else 0.0
 
     def _cut(self) -> float:
-        facts = self.facts
-        if facts.by_chance:
+        if self.facts.by_chance:
             return _CHANCE_CUT
-        usual = max(_LEAST_CUT, min(_CUT * facts.refused_share, _MOST_CUT))
-        return max(usual, _YOUNG_CUT * facts.pacer.rate) if self._young else usual
+        return max(_LEAST_CUT, min(_CUT * self.facts.refused_share, _MOST_CUT), _YOUNG_CUT * self._unsure)
 
     def _reopen(self, left: float, now: float) -> None:
         """A cycle is over: from one reopening to the next, block included, nobody got more than was achieved."""
@@ -212,7 +211,7 @@ class Rate(Regime):
         if rate >= 0.97 * goodput:
             ticks = elapsed / self._tick(rate)
             self.quiet = min(self.quiet + ticks, _LONGEST_QUIET)
-            young = self._young * _YOUNG_GAIN * min(elapsed * rate, 1.0) / max(facts.accepted, 1)
+            young = _YOUNG_GAIN * self._unsure * min(elapsed * rate, 1.0) / max(facts.accepted, 1)
             rate *= 1 + max(self._gain(rate) * ticks, young, _CHANCE * _CHANCE_CUT * facts.by_chance)
         facts.pace(rate)
 

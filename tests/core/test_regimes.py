@@ -191,10 +191,10 @@ def test_rates_are_probed_by_the_same_step() -> None:
 
 @pytest.mark.parametrize(
     ("speed", "taken", "step"),
-    [(0.5, 20, 0.1 / 20), (0.9, 10, 0.1 / 10), (1.1, 20, 0.02 / 45 / 1.1), (0.5, 200, 0.044 / 42)],
+    [(0.5, 20, 0.6 * 0.5 / 20), (0.9, 100, 0.6 * 0.9 / 100), (1.1, 20, 0.02 / 45 / 1.1), (0.5, 200, 0.044 / 42)],
 )
 def test_a_slow_rate_makes_large_steps_while_little_is_known(speed: float, taken: int, step: float) -> None:
-    """What one got of a slow limit in the beginning is chance; so it grows by a tenth over the number taken."""
+    """What one got of a slow limit in the beginning is chance; so it grows by a share of 0.6 over the number taken."""
     assert one_step(speed, taken) == pytest.approx(step)
 
 
