@@ -226,7 +226,7 @@ class Rate(Regime):
         """Growth of the rate in one tick, as a share of it."""
         gain = max(_LEAST_GAIN, min(_STEP / rate, _MOST_GAIN))
         if self.quiet > 1:
-            gain = max(gain, min(max(gain, _QUICK_GAIN) * _STEEPNESS ** (self.quiet - 1), _TOP_GAIN))
+            gain = min(max(gain, _QUICK_GAIN) * _STEEPNESS ** (self.quiet - 1), _TOP_GAIN)
         return max(gain, min(_BOLD_STEP / rate**0.5, _BOLDEST)) if self.facts.by_minute else gain
 
 
