@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from functools import cache
 from math import inf
 from statistics import mean
 
@@ -125,7 +126,12 @@ def _evenly(shape: Shape, seeds: int) -> Measures:
 def _given(shape: Shape, seeds: int, starts: Sequence[float]) -> Measures:
     """Processes that share a limit, and one of them alone."""
     together = _spread([shared(shape, _giving, seed, starts) for seed in range(seeds)])
-    return together | {ALONE: _spread([steady(shape, _giving, seed) for seed in range(seeds)])["hour"]}
+    return together | {ALONE: _alone(shape, seeds)}
+
+
+@cache
+def _alone(shape: Shape, seeds: int) -> tuple[float, float, float]:
+    return _spread([steady(shape, _giving, seed) for seed in range(seeds)])["hour"]
 
 
 def _giving(_: random.Random, start: float) -> Giving:
