@@ -6,7 +6,8 @@ Rules of this room:
   way), work ends in between, and hardly anything is accepted above that level. A limit on the rate refuses at levels
   that come and go.
 - The evidence is weighed when an episode opens, over the last few openings and what was accepted since the first of
-  them. The cap is the lowest level of these openings.
+  them. The cap is the lowest level of these openings. A cap shows from the start. Where many openings showed none, some
+  that follow each other will agree by chance one day: from then on, one more has to agree on a cap on tasks.
 - The first two openings of all are enough for a cap on tasks when nothing was accepted between them at so high a level:
   had the rate been limited, the tasks of the meantime would have come on top of those that were there. One may have
   been, in the room of a task whose end had not been seen yet. This spares a cap on few tasks, of which there are few
@@ -31,6 +32,7 @@ class Kind:
 
     name: str
     openings: int  # episodes that must agree, the last of them ...
+    later: int  # ... and when there were many before that did not
     first: int  # ... or all there were, where nothing was accepted between them at so high a level
     spread: float  # how far apart their levels may be, in square roots of the level
     least: int  # the lowest level worth calling a cap
@@ -47,6 +49,7 @@ class Kind:
 TASKS = Kind(
     "tasks",
     openings=4,
+    later=5,
     first=2,
     spread=0.35,
     least=1,
@@ -61,6 +64,7 @@ TASKS = Kind(
 REQUESTS = Kind(
     "requests",
     openings=4,
+    later=4,
     first=4,
     spread=0.0,
     least=3,
@@ -73,6 +77,7 @@ REQUESTS = Kind(
     luck=0.0,
 )
 
+_EARLY = 8  # episodes: after these, one more has to agree on a cap on tasks
 _KEPT = 500  # acceptances remembered
 _SMALL = 12  # tasks: at a cap on so few, one acceptance at its own level may be due to an end not seen yet
 _MOST_OWED = 8  # refusals: what more it takes to find a cap is not held against it
@@ -82,11 +87,12 @@ _MOST = 250  # a cap above it holds the rate so steady that it is as good as a l
 class Ceiling:
     """The evidence for a cap of one kind."""
 
-    __slots__ = ("_accepted", "_levels", "_openings", "kind", "owed")
+    __slots__ = ("_accepted", "_levels", "_opened", "_openings", "kind", "owed")
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
-        self._openings: deque[tuple[int, int, int]] = deque(maxlen=kind.openings)  # level, acceptances, ends
+        self._openings: deque[tuple[int, int, int]] = deque(maxlen=kind.later)  # level, acceptances, ends
+        self._opened = 0  # episodes, ever
         self._levels: deque[int] = deque(maxlen=_KEPT)
         self._accepted = 0
         self.owed = 0  # acceptances that past refusals still cost, before one more may be tried
@@ -103,16 +109,19 @@ class Ceiling:
 
     def opened(self, level: int, ended: int) -> int | None:
         """An episode opened at this level, after so many ends of all time; the cap, when there is one."""
+        self._opened += 1
         self._openings.append((level, self._accepted, ended))
-        kind, (levels, accepted, ends) = self.kind, zip(*self._openings, strict=True)
+        kind, early = self.kind, self._opened <= _EARLY
+        needed = kind.openings if early else kind.later
+        levels, accepted, ends = zip(*list(self._openings)[-needed:], strict=True)
         cap, middle = min(levels), sorted(levels)[(len(levels) - 1) // 2]
         if not kind.least <= cap <= _MOST or max(levels) - cap > max(1.0, kind.spread * sqrt(middle)):
             return None
         since, ended = self._accepted - accepted[0], ends[-1] - ends[0]
         recent = list(self._levels)[-since:] if since else []
-        if kind.first <= len(levels) < kind.openings:
+        if early and kind.first <= len(levels) < needed:
             return cap if recent and ended and sum(level >= cap for level in recent) <= (cap <= _SMALL) else None
-        if len(levels) < kind.openings or since < kind.proof or ended < max(kind.proof, 2 * sqrt(cap)):
+        if len(levels) < needed or since < kind.proof or ended < max(kind.proof, 2 * sqrt(cap)):
             return None
         above = sum(level > middle for level in recent)
         return cap if above <= kind.above * len(recent) else None

@@ -55,10 +55,12 @@ class Facts:
         "ended",
         "failed",
         "goodput",
+        "judgements",
         "max_rate",
         "pacer",
         "refused_share",
         "requests",
+        "spent",
         "started",
         "tasks",
     )
@@ -74,6 +76,8 @@ class Facts:
         self.accepted = 0  # requests, ever
         self.ended = 0  # tasks, ever
         self.refused_share = RARE  # of the recent requests; nothing is known to be cheap at first
+        self.spent = 0.0  # the share refused of all requests, or of the recent ones once there were many
+        self.judgements = 0  # requests that it is the mean of
         self.failed = -inf  # when the last refused request left that counted
         self.asked = 0.0  # the last Retry-After
         self.by_chance = False  # whether the last episode was a refusal by chance
@@ -99,6 +103,8 @@ class Facts:
 
     def judged(self, *, refused: bool) -> None:
         """Keep count of what became of a request."""
+        self.judgements = min(self.judgements + 1, _REFUSED_MEMORY)
+        self.spent += (refused - self.spent) / self.judgements
         self.refused_share += (refused - self.refused_share) / _REFUSED_MEMORY
         for ceiling in self.ceilings if refused else ():
             ceiling.refused()

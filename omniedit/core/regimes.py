@@ -29,13 +29,16 @@ _CUT = 20.0  # times the share refused of late: so much is taken off the rate at
 _LEAST_CUT, _MOST_CUT = 0.02, 0.12  # ... within these bounds: where few are refused, a refusal says little
 _CHANCE_CUT = 0.015  # of the rate at a refusal by chance ...
 _CHANCE = 0.013  # ... of which each acceptance gives back so much: the share that comes to be refused
-_YOUNG = 200  # acceptances: before, the share of a slow limit that one got says little about the one that is due ...
+_YOUNG = 400  # acceptances: before, the share of a slow limit that one got says little about the one that is due ...
 _SLOW = 1.0  # requests/s: faster ones are over it soon, and had better not be disturbed
-_YOUNG_CUT, _YOUNG_GAIN = 0.3, 0.6  # ... so steps are large: down at a refusal; up, over acceptances so far, at each
+_YOUNG_CUT, _YOUNG_GAIN = 0.6, 0.6  # ... so steps are large: down at a refusal; up, over acceptances so far, at each
 _RECOVERY = 8.0  # s: the time constant of the way back to what the last minute achieved
 _TICK = 45.0  # s: the least time in which the rate is probed once ...
-_TICK_REQUESTS = 42.0  # ... and requests that it has to last for, where they take longer than that
-_LONGEST_TICK = 600.0  # s ...
+_TICK_REQUESTS = 36.0  # ... and requests that it has to last for, where they take longer than that ...
+_BUDGET = 0.019  # ... times the square of the share that was refused over this one ...
+_MOST_OVERSPENT = 1.5  # ... which counts up to here ...
+_COSTLY = 0.5  # requests/s: ... where probes are a large part of what is sent; faster ones catch up by them
+_LONGEST_TICK = 500.0  # s: for slow processes it is the same, which brings them closer to those that have more ...
 _FEWEST_REQUESTS = 6.0  # ... but never fewer requests, so that one an hour is not probed with each
 _TICK_PER_WAIT = 30.0  # a service that asks for long pauses after a small step too many is probed more rarely
 _SHORT = 1.5  # s: a block no longer than that, or than three intervals, costs little ...
@@ -164,8 +167,10 @@ class Rate(Regime):
     @property
     def _unsure(self) -> float:
         """How little is known, 0 to 1. The slower the rate, the more a step too many weighs: steps are smaller then."""
-        rate = self.facts.pacer.rate
-        return rate if rate < _SLOW and self.facts.accepted < _YOUNG else 0.0
+        facts, rate = self.facts, self.facts.pacer.rate
+        if facts.accepted >= _YOUNG or rate >= _SLOW or facts.by_minute:
+            return 0.0  # where blocks end on the minute, all are cut alike, and steps are large anyway
+        return rate
 
     def _cut(self) -> float:
         if self.facts.by_chance:
@@ -216,11 +221,17 @@ class Rate(Regime):
         facts.pace(rate)
 
     def _tick(self, rate: float) -> float:
-        requests = max(min(_TICK_REQUESTS / rate, _LONGEST_TICK), _FEWEST_REQUESTS / rate)
-        tick = max(_TICK, requests, _TICK_PER_WAIT * self.facts.asked)
+        facts = self.facts
+        requests = max(min(_TICK_REQUESTS * self._overspent(rate) ** 2 / rate, _LONGEST_TICK), _FEWEST_REQUESTS / rate)
+        tick = max(_TICK, requests, _TICK_PER_WAIT * facts.asked)
         if self.block > max(_SHORT, 3 / rate):
             return tick
-        return tick * max(_SHORTEST_TICK, min(self.facts.refused_share / RARE, 1.0))
+        return tick * max(_SHORTEST_TICK, min(facts.refused_share / RARE, 1.0))
+
+    def _overspent(self, rate: float) -> float:
+        if rate >= _COSTLY or self.facts.by_minute:
+            return 1.0
+        return max(1.0, min(self.facts.spent / _BUDGET, _MOST_OVERSPENT))
 
     def _gain(self, rate: float) -> float:
         """Growth of the rate in one tick, as a share of it."""

@@ -49,6 +49,15 @@ def test_levels_that_come_and_go_or_are_huge_or_none_are_no_cap(levels: tuple[in
         assert ceiling.opened(level, 40 * number) is None
 
 
+def test_after_many_openings_without_a_cap_five_have_to_agree() -> None:
+    """Four at one level are chance, one day; a cap that was none would hold a slow lane back for hours."""
+    ceiling, found = Ceiling(TASKS), list[int | None]()
+    for number, level in enumerate((40, 10, 70, 20, 60, 30, 80, 25, 40, 40, 40, 40, 40)):
+        fill(ceiling, 9, 20)
+        found.append(ceiling.opened(level, 30 * number))
+    assert found == [None] * 12 + [40]
+
+
 def test_acceptances_above_the_level_speak_against_a_cap() -> None:
     """One in five above is too many."""
     ceiling = Ceiling(TASKS)

@@ -174,10 +174,10 @@ def test_probes_are_quicker_where_refusals_are_rare_and_soon_over(block: float, 
     assert grown[1] / grown[0] == pytest.approx(share)
 
 
-def one_step(speed: float, taken: int) -> float:
+def one_step(speed: float, taken: int, spent: float = 0.0, *, by_minute: bool = False) -> float:
     """What one paced acceptance adds to a rate, as a share of it."""
     facts = Facts(0.0, None)
-    facts.accepted, facts.pacer.rate = taken, speed
+    facts.accepted, facts.pacer.rate, facts.spent, facts.by_minute = taken, speed, spent, by_minute
     rate = Rate(facts, 0.0, known=speed, grown=0.0)
     rate.accepted(level(0, 1 / speed), 1 / speed, reopened=False)
     return facts.pacer.rate / speed - 1
@@ -191,7 +191,7 @@ def test_rates_are_probed_by_the_same_step() -> None:
 
 @pytest.mark.parametrize(
     ("speed", "taken", "step"),
-    [(0.5, 20, 0.6 * 0.5 / 20), (0.9, 100, 0.6 * 0.9 / 100), (1.1, 20, 0.02 / 45 / 1.1), (0.5, 200, 0.044 / 42)],
+    [(0.5, 20, 0.6 * 0.5 / 20), (0.9, 100, 0.6 * 0.9 / 100), (1.1, 20, 0.02 / 45 / 1.1), (0.5, 400, 0.044 / 36)],
 )
 def test_a_slow_rate_makes_large_steps_while_little_is_known(speed: float, taken: int, step: float) -> None:
     """What one got of a slow limit in the beginning is chance; so it grows by a share of 0.6 over the number taken."""
@@ -199,7 +199,31 @@ def test_a_slow_rate_makes_large_steps_while_little_is_known(speed: float, taken
 
 
 @pytest.mark.parametrize(
-    ("speed", "taken", "cut"), [(0.9, 20, 0.27), (0.5, 199, 0.15), (0.2, 20, 0.1), (2.0, 20, 0.1), (0.9, 200, 0.1)]
+    ("spent", "longer"), [(0.01, 1.0), (0.019, 1.0), (0.02375, 1.5625), (0.0285, 2.25), (0.5, 2.25)]
+)
+def test_slow_probes_are_rarer_where_much_was_refused(spent: float, longer: float) -> None:
+    """By the square of what was refused over 1.9 % of the requests, up to 2.25 times."""
+    assert one_step(0.4, 400, spent) == pytest.approx(0.055 / 36 / longer)
+
+
+def test_faster_probes_are_not_made_rarer() -> None:
+    """From half a request a second on they are a small part of what is sent, and a newcomer catches up by them."""
+    assert one_step(0.5, 400, 0.5) == pytest.approx(0.044 / 36)
+
+
+@pytest.mark.parametrize(("speed", "requests"), [(0.125, 62.5), (0.0625, 31.25), (0.01, 6)])
+def test_the_slowest_rates_are_probed_after_the_same_time(speed: float, requests: float) -> None:
+    """500 s, however much was refused: those that have little gain on those that have more; six requests at least."""
+    assert one_step(speed, 400, 0.5) == pytest.approx(0.06 / requests)
+
+
+def test_where_blocks_end_on_the_minute_probes_stay_as_they_are() -> None:
+    """All are cut alike there, and a newcomer that was refused much at first would never catch up."""
+    assert one_step(0.4, 20, 0.5, by_minute=True) == pytest.approx(0.15 / 0.4**0.5 / 36)
+
+
+@pytest.mark.parametrize(
+    ("speed", "taken", "cut"), [(0.9, 20, 0.54), (0.5, 399, 0.3), (0.1, 20, 0.1), (2.0, 20, 0.1), (0.9, 400, 0.1)]
 )
 def test_a_slow_rate_gives_way_by_far_while_little_is_known(speed: float, taken: int, cut: float) -> None:
     """Others of the key that have less grow into what it gives away."""
