@@ -137,6 +137,7 @@ POSSIBLE = {
     "tb 15/s burst 5 slow network": EVENLY,
     "tb 8/s burst 4 slow network": EVENLY,
     "tb 12/s burst 6 slow network": EVENLY,
+    "tb 10/s burst 5 slow network": EVENLY,
     "tasks 40": "spends 2 % of all requests on trying one more, and fills new room at once",
 }
 RESULTS_HEAD = """

@@ -13,7 +13,7 @@ __all__ = ["Rows", "figures", "keep"]
 
 Measures = dict[str, tuple[float, float, float]]
 Rows = dict[str, dict[str, dict[str, Measures]]]  # kind, rule, shape; of each measure mean, lowest, highest
-WINDOWS = ("fw 600 headers", "fw 60 headers", "fw 400 headers", "fw 500 headers", "fw 700 headers")
+WINDOWS = ("fw 600 headers", "fw 60 headers", "fw 400 headers", "fw 500 headers", "fw 700 headers", "fw 800 headers")
 
 
 def figures(rows: Rows) -> list[Figure]:

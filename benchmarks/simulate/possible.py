@@ -29,7 +29,12 @@ __all__ = ["POSSIBLE", "possible"]
 
 POSSIBLE = "possible"
 REFUSED = 0.02
-UNEVEN = ("tb 15/s burst 5 slow network", "tb 8/s burst 4 slow network", "tb 12/s burst 6 slow network")
+UNEVEN = (
+    "tb 15/s burst 5 slow network",
+    "tb 8/s burst 4 slow network",
+    "tb 12/s burst 6 slow network",
+    "tb 10/s burst 5 slow network",
+)
 ALONE = "alone"
 Measures = dict[str, tuple[float, float, float]]
 

@@ -200,9 +200,6 @@ TUNED = [
     Shape("tasks 12 RA", lambda: TaskCap(12), RA),
     Shape("requests 8, 1 s each", lambda: RequestCap(8), network=Network(work=_even_work)),
     Shape("tb 4/s and tasks 50", lambda: Both(TokenBucket(4, 8), TaskCap(50))),
-]
-
-HELD_OUT = [
     Shape("tb 9/s burst 15", lambda: TokenBucket(9, 15)),
     Shape("tb 1.5/s burst 4", lambda: TokenBucket(1.5, 4)),
     Shape("tb 0.3/s RA", lambda: TokenBucket(0.3, 2), RA),
@@ -219,6 +216,23 @@ HELD_OUT = [
     Shape("tb 6/s and tasks 80", lambda: Both(TokenBucket(6, 12), TaskCap(80))),
 ]
 
+HELD_OUT = [
+    Shape("tb 11/s burst 25", lambda: TokenBucket(11, 25)),
+    Shape("tb 1.8/s burst 6", lambda: TokenBucket(1.8, 6)),
+    Shape("tb 0.6/s RA", lambda: TokenBucket(0.6, 2), RA),
+    Shape("tb 25/s RA", lambda: TokenBucket(25, 40), RA),
+    Shape("tb 10/s burst 5 slow network", lambda: TokenBucket(10, 5), network=SLOW),
+    Shape("fw 350 RA", lambda: FixedWindow(350, 60, 13), RA),
+    Shape("fw 40 in 12 s", lambda: FixedWindow(40, 12, 5)),
+    Shape("fw 800 headers", lambda: FixedWindow(800, 60, 29), RL),
+    Shape("sl 120 RA", lambda: SlidingLog(120), RA),
+    Shape("counter 250", lambda: SlidingCounter(250)),
+    Shape("tasks 35, 40 s each", lambda: TaskCap(35), network=Network(task=_even_task)),
+    Shape("tasks 8", lambda: TaskCap(8)),
+    Shape("requests 7, 2 s each", lambda: RequestCap(7), network=Network(work=_slow_work)),
+    Shape("tb 5/s and tasks 70", lambda: Both(TokenBucket(5, 10), TaskCap(70))),
+]
+
 # Busy, and yet more than a twentieth of twenty minutes goes into finding the limit: these run for the whole hour.
 SLOW_TO_SETTLE = {
     "tb 5/s burst 2",
@@ -228,6 +242,7 @@ SLOW_TO_SETTLE = {
     "requests 4, 2 s each",
     "requests 5, 1 s each",
     "requests 6, 2 s each",
+    "requests 7, 2 s each",
     "requests 8, 1 s each",
     "requests 10",
 }
