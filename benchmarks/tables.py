@@ -76,9 +76,9 @@ REASONS = [
      for half of it, and is asked four times an hour whether it has opened. A cap of five lets some 185 requests an
      hour through, of which 2 % are less than four, and four are refused until it is told from a limit on the rate. Of
      the 720 requests an hour that one in five seconds lets through, 2 % are fourteen; fifteen are refused."""),
-    ("governor", "eight processes, 10/s", """0.955 before, which is within twice the error of these means. Below half a request a second,
-     probes are rarer now where much was refused, which spares processes that share a slow limit a fifth of their
-     refusals. Of eight that begin together at 10/s, those that got least at first catch up later for it."""),
+    ("governor", "eight processes, 10/s", """0.955 before, which is within twice the error of these means. Below half a
+     request a second, probes are rarer now where much was refused, which spares processes that share a slow limit a
+     fifth of their refusals. Of eight that begin together at 10/s, those that got least at first catch up later."""),
     ("governor", "1 to 2/s", """four processes at 2/s come to 0.84, at 1/s to 0.85; of less there is less for each.
      Processes that do not know of each other learn from their own refusals alone, which are minutes apart. What one
      gives away at each, another can take; but if it is alone, nobody does. A rule that gives a third away at each, and
