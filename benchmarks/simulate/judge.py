@@ -13,7 +13,6 @@ __all__ = ["Rows", "figures", "keep"]
 
 Measures = dict[str, tuple[float, float, float]]
 Rows = dict[str, dict[str, dict[str, Measures]]]  # kind, rule, shape; of each measure mean, lowest, highest
-WINDOWS = ("fw 600 headers", "fw 60 headers", "fw 400 headers", "fw 500 headers", "fw 700 headers", "fw 800 headers")
 
 
 def figures(rows: Rows) -> list[Figure]:
@@ -78,7 +77,9 @@ def _promises(ours: dict[str, dict[str, Measures]]) -> list[Figure]:
     if "loaded" in ours:
         found.append(_worst("at 80 % load: waiting, p99", ours["loaded"], "p99", 1.5, unit="s"))
     hours = ours.get("steady", {}) | ours.get("held-out", {})
-    windows = {name: measures for name, measures in hours.items() if name in WINDOWS}
+    windows = {
+        name: measures for name, measures in hours.items() if name.startswith("fw") and name.endswith(" headers")
+    }
     if windows:
         found.append(_worst("fixed windows with headers: refused", windows, "refused", 0.001))
         found.append(_worst("requests before a Retry-After was over", hours, "undercut", 0, unit="requests"))
