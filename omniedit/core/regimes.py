@@ -29,16 +29,17 @@ _CUT = 20.0  # times the share refused of late: so much is taken off the rate at
 _LEAST_CUT, _MOST_CUT = 0.02, 0.12  # ... within these bounds: where few are refused, a refusal says little
 _CHANCE_CUT = 0.015  # of the rate at a refusal by chance ...
 _CHANCE = 0.013  # ... of which each acceptance gives back so much: the share that comes to be refused
-_YOUNG = 400  # acceptances: before, the share of a slow limit that one got says little about the one that is due ...
+_YOUNG = 250  # acceptances: before, the share of a slow limit that one got says little about the one that is due ...
 _SLOW = 1.0  # requests/s: faster ones are over it soon, and had better not be disturbed
-_YOUNG_CUT, _YOUNG_GAIN = 0.6, 0.6  # ... so steps are large: down at a refusal; up, over acceptances so far, at each
+_YOUNG_CUT = 0.6  # ... so steps are large: down at a refusal, times the rate ...
+_YOUNG_GAIN = 0.25  # ... and up at each acceptance, over how many there were so far
 _RECOVERY = 8.0  # s: the time constant of the way back to what the last minute achieved
 _TICK = 45.0  # s: the least time in which the rate is probed once ...
 _TICK_REQUESTS = 36.0  # ... and requests that it has to last for, where they take longer than that ...
 _BUDGET = 0.019  # ... times the square of the share that was refused over this one ...
-_MOST_OVERSPENT = 1.5  # ... which counts up to here ...
-_COSTLY = 0.5  # requests/s: ... where probes are a large part of what is sent; faster ones catch up by them
-_LONGEST_TICK = 500.0  # s: for slow processes it is the same, which brings them closer to those that have more ...
+_MOST_OVERSPENT = 2.0  # ... which counts up to here ...
+_COSTLY, _COSTLIEST = 0.6, 0.1  # requests/s: ... at the lower rate, and ever less up to the upper: faster ones catch up
+_LONGEST_TICK = 400.0  # s: for slow processes it is the same, which brings them closer to those that have more ...
 _FEWEST_REQUESTS = 6.0  # ... but never fewer requests, so that one an hour is not probed with each
 _TICK_PER_WAIT = 30.0  # a service that asks for long pauses after a small step too many is probed more rarely
 _SHORT = 1.5  # s: a block no longer than that, or than three intervals, costs little ...
@@ -165,17 +166,16 @@ class Rate(Regime):
         return self
 
     @property
-    def _unsure(self) -> float:
-        """How little is known, 0 to 1. The slower the rate, the more a step too many weighs: steps are smaller then."""
-        facts, rate = self.facts, self.facts.pacer.rate
-        if facts.accepted >= _YOUNG or rate >= _SLOW or facts.by_minute:
-            return 0.0  # where blocks end on the minute, all are cut alike, and steps are large anyway
-        return rate
+    def _young(self) -> bool:
+        """Whether little is known of a slow limit. Where blocks end on the minute all are cut alike, by large steps."""
+        facts = self.facts
+        return facts.accepted < _YOUNG and facts.pacer.rate < _SLOW and not facts.by_minute
 
     def _cut(self) -> float:
         if self.facts.by_chance:
             return _CHANCE_CUT
-        return max(_LEAST_CUT, min(_CUT * self.facts.refused_share, _MOST_CUT), _YOUNG_CUT * self._unsure)
+        young = _YOUNG_CUT * self.facts.pacer.rate * self._young
+        return max(_LEAST_CUT, min(_CUT * self.facts.refused_share, _MOST_CUT), young)
 
     def _reopen(self, left: float, now: float) -> None:
         """A cycle is over: from one reopening to the next, block included, nobody got more than was achieved."""
@@ -216,7 +216,7 @@ class Rate(Regime):
         if rate >= 0.97 * goodput:
             ticks = elapsed / self._tick(rate)
             self.quiet = min(self.quiet + ticks, _LONGEST_QUIET)
-            young = _YOUNG_GAIN * self._unsure * min(elapsed * rate, 1.0) / max(facts.accepted, 1)
+            young = _YOUNG_GAIN * self._young * min(elapsed * rate, 1.0) / max(facts.accepted, 1)
             rate *= 1 + max(self._gain(rate) * ticks, young, _CHANCE * _CHANCE_CUT * facts.by_chance)
         facts.pace(rate)
 
@@ -231,7 +231,8 @@ class Rate(Regime):
     def _overspent(self, rate: float) -> float:
         if rate >= _COSTLY or self.facts.by_minute:
             return 1.0
-        return max(1.0, min(self.facts.spent / _BUDGET, _MOST_OVERSPENT))
+        costly = min((_COSTLY - rate) / (_COSTLY - _COSTLIEST), 1.0)
+        return max(1.0, min(self.facts.spent / _BUDGET, 1 + (_MOST_OVERSPENT - 1) * costly))
 
     def _gain(self, rate: float) -> float:
         """Growth of the rate in one tick, as a share of it."""

@@ -191,29 +191,36 @@ def test_rates_are_probed_by_the_same_step() -> None:
 
 @pytest.mark.parametrize(
     ("speed", "taken", "step"),
-    [(0.5, 20, 0.6 * 0.5 / 20), (0.9, 100, 0.6 * 0.9 / 100), (1.1, 20, 0.02 / 45 / 1.1), (0.5, 400, 0.044 / 36)],
+    [(0.5, 20, 0.25 / 20), (0.9, 100, 0.25 / 100), (1.1, 20, 0.02 / 45 / 1.1), (0.5, 250, 0.044 / 36)],
 )
 def test_a_slow_rate_makes_large_steps_while_little_is_known(speed: float, taken: int, step: float) -> None:
-    """What one got of a slow limit in the beginning is chance; so it grows by a share of 0.6 over the number taken."""
+    """What one got of a slow limit in the beginning is chance; so it grows by a quarter over the number taken."""
     assert one_step(speed, taken) == pytest.approx(step)
 
 
 @pytest.mark.parametrize(
-    ("spent", "longer"), [(0.01, 1.0), (0.019, 1.0), (0.02375, 1.5625), (0.0285, 2.25), (0.5, 2.25)]
+    ("spent", "longer"), [(0.01, 1.0), (0.019, 1.0), (0.02375, 1.5625), (0.0266, 1.96), (0.5, 1.96)]
 )
 def test_slow_probes_are_rarer_where_much_was_refused(spent: float, longer: float) -> None:
-    """By the square of what was refused over 1.9 % of the requests, up to 2.25 times."""
+    """By the square of what was refused over 1.9 % of the requests, up to 1.4 times at 0.4/s."""
     assert one_step(0.4, 400, spent) == pytest.approx(0.055 / 36 / longer)
 
 
+@pytest.mark.parametrize(("speed", "longer"), [(0.55, 1.1), (0.35, 1.5), (0.2, 1.8), (0.15, 1.9)])
+def test_the_faster_the_less_are_probes_made_rarer(speed: float, longer: float) -> None:
+    """Evenly between 0.6/s and 0.1/s, so that those of one key who are a little apart are treated nearly alike."""
+    gain = min(0.022 / speed, 0.06)
+    assert one_step(speed, 400, 0.5) == pytest.approx(gain / min(36 * longer**2, 400 * speed))
+
+
 def test_faster_probes_are_not_made_rarer() -> None:
-    """From half a request a second on they are a small part of what is sent, and a newcomer catches up by them."""
-    assert one_step(0.5, 400, 0.5) == pytest.approx(0.044 / 36)
+    """From 0.6 requests a second on they are a small part of what is sent, and a newcomer catches up by them."""
+    assert one_step(0.6, 400, 0.5) == pytest.approx(0.022 / 0.6 / 36)
 
 
-@pytest.mark.parametrize(("speed", "requests"), [(0.125, 62.5), (0.0625, 31.25), (0.01, 6)])
+@pytest.mark.parametrize(("speed", "requests"), [(0.125, 50), (0.0625, 25), (0.01, 6)])
 def test_the_slowest_rates_are_probed_after_the_same_time(speed: float, requests: float) -> None:
-    """500 s, however much was refused: those that have little gain on those that have more; six requests at least."""
+    """400 s, however much was refused: those that have little gain on those that have more; six requests at least."""
     assert one_step(speed, 400, 0.5) == pytest.approx(0.06 / requests)
 
 
@@ -223,7 +230,7 @@ def test_where_blocks_end_on_the_minute_probes_stay_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("speed", "taken", "cut"), [(0.9, 20, 0.54), (0.5, 399, 0.3), (0.1, 20, 0.1), (2.0, 20, 0.1), (0.9, 400, 0.1)]
+    ("speed", "taken", "cut"), [(0.9, 20, 0.54), (0.5, 249, 0.3), (0.1, 20, 0.1), (2.0, 20, 0.1), (0.9, 250, 0.1)]
 )
 def test_a_slow_rate_gives_way_by_far_while_little_is_known(speed: float, taken: int, cut: float) -> None:
     """Others of the key that have less grow into what it gives away."""
