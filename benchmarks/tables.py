@@ -82,7 +82,7 @@ REASONS = [
      Of eight that begin together at 10/s, those that got least at first catch up later."""),
     ("governor", "1 to 2/s", """four processes at 2/s come to 0.87, at 1/s to 0.93; of less there is less for each.
      Processes that do not know of each other learn from their own refusals alone, which are minutes apart. A rule
-     whose cuts last, and that grows by the same step a second for all, was tried with ten seeds: 0.95 and 0.93 with
+     whose cuts last, and that grows by the same step a second for all, was tried with six to ten seeds: 0.95, 0.93 with
      four, 0.95 and 0.94 with eight, 5 % refused at worst. But it takes 200 s to find that 1/s has doubled, and of
      eight at 10/s those that fell behind stay there (0.91): who has little meets more of the moments in which the
      limit is used up."""),
