@@ -131,13 +131,9 @@ much, if nineteen in twenty of the oracle's requests get through in so short a t
 EVENLY = "knows the limit and leaves evenly, as fast as may be with 2 % refused"
 TOGETHER = ("four processes", "eight processes")
 COMPANY = "is made for company: gives a third away at each refusal, and grows by the same for all"
-# Who has what our own rules do not, by shape.
+# Who has what our own rules do not, by shape; on each slow network it is one who leaves evenly.
 POSSIBLE = {
     "fw 300 RA long": "meets the limit once, waits three times as long as needed, and knows it from then on",
-    "tb 15/s burst 5 slow network": EVENLY,
-    "tb 8/s burst 4 slow network": EVENLY,
-    "tb 12/s burst 6 slow network": EVENLY,
-    "tb 10/s burst 5 slow network": EVENLY,
     "tasks 40": "spends 2 % of all requests on trying one more, and fills new room at once",
 }
 RESULTS_HEAD = """
@@ -203,11 +199,17 @@ def _seeds(kinds: dict[str, Any]) -> str:
     return f"{counts[-1] if counts else 0} seeds{few}"
 
 
+def _who(kind: str, shape: str) -> str:
+    if kind in TOGETHER:
+        return COMPANY
+    return EVENLY if shape.endswith("slow network") else POSSIBLE[shape]
+
+
 def _possible(kind: str, shapes: dict[str, dict[str, list[float]]], names: dict[str, str]) -> list[str]:
     """What stands in the way of more: who has that, and how much of the rest."""
     names = names | {"alone": "share of the oracle when alone"}
     return [
-        f"\nTo compare, on *{shape}*, one who {COMPANY if kind in TOGETHER else POSSIBLE[shape]}: "
+        f"\nTo compare, on *{shape}*, one who {_who(kind, shape)}: "
         + ", ".join(f"{names[name]} {_said(name, measures[name][0])}" for name in names if name in measures)
         + ".\n"
         for shape, measures in shapes.items()
