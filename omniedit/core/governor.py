@@ -22,7 +22,7 @@ lane of one API key. Its rules, in the order in which they hold:
      requests, if those take longer) ever faster, so that a limit that doubled is found soon. Where few are refused and
      blocks are soon over, a probe costs next to nothing, and up to four times as many are made. Where more than 1.9 %
      of the last thousand were refused, as happens in company, a slow probe has to last for longer: by the square of
-     what is too much, up to four times as many requests at a tenth of a request a second, and ever less up to 0.6 a
+     what is too much, 2.8 times as many requests at most at a quarter of a request a second, and ever fewer up to 0.6 a
      second; but for 400 seconds at most: that is the same for all who have little, so they gain on those who have more.
      Where work is short, and not the limit, a cycle teaches nothing and the rate does not grow: what nobody needs is
      not tried, and the first burst would fail on it. At less than one request a second, what one got first is chance,

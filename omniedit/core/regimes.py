@@ -37,8 +37,7 @@ _RECOVERY = 8.0  # s: the time constant of the way back to what the last minute 
 _TICK = 45.0  # s: the least time in which the rate is probed once ...
 _TICK_REQUESTS = 36.0  # ... and requests that it has to last for, where they take longer than that ...
 _BUDGET = 0.019  # ... times the square of the share that was refused over this one ...
-_MOST_OVERSPENT = 2.0  # ... which counts up to here ...
-_COSTLY, _COSTLIEST = 0.6, 0.1  # requests/s: ... at the lower rate, and ever less up to the upper: faster ones catch up
+_COSTLY, _COSTLIER = 0.6, 0.5  # requests/s: ... which counts once more for each so much that the rate is below this
 _LONGEST_TICK = 400.0  # s: for slow processes it is the same, which brings them closer to those that have more ...
 _FEWEST_REQUESTS = 6.0  # ... but never fewer requests, so that one an hour is not probed with each
 _TICK_PER_WAIT = 30.0  # a service that asks for long pauses after a small step too many is probed more rarely
@@ -229,10 +228,9 @@ class Rate(Regime):
         return tick * max(_SHORTEST_TICK, min(facts.refused_share / RARE, 1.0))
 
     def _overspent(self, rate: float) -> float:
-        if rate >= _COSTLY or self.facts.by_minute:
+        if self.facts.by_minute:
             return 1.0
-        costly = min((_COSTLY - rate) / (_COSTLY - _COSTLIEST), 1.0)
-        return max(1.0, min(self.facts.spent / _BUDGET, 1 + (_MOST_OVERSPENT - 1) * costly))
+        return max(1.0, min(self.facts.spent / _BUDGET, 1 + (_COSTLY - rate) / _COSTLIER))
 
     def _gain(self, rate: float) -> float:
         """Growth of the rate in one tick, as a share of it."""
