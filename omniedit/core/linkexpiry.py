@@ -87,9 +87,9 @@ def _compact_time(text: str) -> datetime | None:
 def _iso_time(text: str) -> datetime | None:
     try:
         parsed = datetime.fromisoformat(text)
-    except ValueError:
+        return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # a zone may carry the first or the last year out of the calendar
         return None
-    return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 def _policy(text: str) -> Iterator[datetime]:

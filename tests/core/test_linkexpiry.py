@@ -63,6 +63,8 @@ def test_the_expiry_of_every_signer_is_read(query: str) -> None:
         "X-Amz-Date=99991231T235959Z&X-Amz-Expires=999999999",
         "se=2026-01-01T12%3A00%3A00Z",
         "se=tomorrow&sig=a",
+        "se=0001-01-01T00%3A00%3A00%2B08%3A00&sig=a",
+        "se=9999-12-31T23%3A59%3A59-08%3A00&sig=a",
         "Policy=%%%",
         f"Policy={policy([])}",
         f"Policy={policy({'Statement': [{}]})}",
