@@ -35,10 +35,11 @@ MOST_BYTES = 255
 _SUFFIX = ".mp4"
 # Room that `safe_name` leaves for `-12345678`, `.mp4` and `.part.json`.
 _STEM_BYTES = MOST_BYTES - 32
-_WRONG = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|\ud800-\udfff]')
+# What controls a terminal or ends a line, what a path or Windows gives another meaning, and half characters.
+_WRONG = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|\u2028\u2029\ud800-\udfff]')
 # Characters that turn or hide the writing direction: a name must read as it is.
-_HIDDEN = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\.|$)", re.IGNORECASE)
+_HIDDEN = re.compile("[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]) *(?:\.|$)", re.IGNORECASE)
 _FIELDS = ("stem", "key", "key8", "name", "variant", "index")
 
 
