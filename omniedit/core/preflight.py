@@ -39,8 +39,11 @@ TOLERANCE = 0.1
 """Seconds: the last frame of a clip of 10 s may end a little later."""
 LONGEST_CALLBACK = 2048
 """Characters, as documented."""
+_VARIANTS = 2**63
+"""Journals hold a variant in 64 bits."""
 
-_SEVERAL = re.compile(r"[\s,;|]+[a-zA-Z][a-zA-Z0-9+.-]*://")
+# A second URL behind a space, or behind a comma and the like before the query: a query may hold whole URLs.
+_SEVERAL = re.compile(r"(?:\s[\s,;|]*|^[^?#]*[,;|])[a-zA-Z][a-zA-Z0-9+.-]*://")
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
 _LENGTH = "the result is as long as the clip: cut the clip itself, or write the wish into the prompt"
 _SHAPE = "the result has the shape of the clip: crop the clip itself, or write the wish into the prompt"
@@ -183,6 +186,8 @@ def _wrong_settings(edit: Edit) -> Iterator[InvalidEdit]:
         yield InvalidEdit(f"model {str(model)[:60]!r} is no model's name", field="model", mend="leave it out")
     if not isinstance(variant, int) or isinstance(variant, bool) or variant < 0:
         yield InvalidEdit(f"variant {str(variant)[:60]!r} is no whole number", field="variant", mend="0, 1, 2, ...")
+    elif variant >= _VARIANTS:
+        yield InvalidEdit(f"variant {str(variant)[:60]} is too large", field="variant", mend="0, 1, 2, ... below 2**63")
     if edit.name is not None:
         from omniedit.core.naming import check_name  # most edits leave their name to us
 

@@ -36,6 +36,8 @@ GOOD = MediaFacts(
         Edit("C:\\clips\\a.mp4", "x"),
         Edit("https://8.8.8.8/a.mp4", "x"),
         Edit(URL + "?next=https://example.com/b.mp4", "x"),
+        Edit(URL + "?size=1,https://example.com/b.mp4", "x"),
+        Edit(URL, "x", variant=2**63 - 1),
     ],
 )
 def test_a_good_edit_is_let_through(edit: Edit) -> None:
@@ -63,6 +65,7 @@ def made(**fields: Any) -> Edit:
         ({"source": "a\ud800"}, "source", "no path", "path of a clip"),
         ({"source": f"{URL} {URL}"}, "source", "more than one URL", "exactly one"),
         ({"source": f"{URL},http://b/c.mp4"}, "source", "more than one URL", "exactly one"),
+        ({"source": f"{URL}?x=1, ;http://b/c.mp4"}, "source", "more than one URL", "exactly one"),
         ({"source": "ftp://example.com/a.mp4"}, "source", "scheme 'ftp'", "http or https"),
         ({"source": "file:///a.mp4"}, "source", "scheme 'file'", "path alone"),
         ({"source": "s3://bucket/a.mp4"}, "source", "scheme 's3'", "http or https"),
@@ -90,6 +93,8 @@ def made(**fields: Any) -> Edit:
         ({"variant": "2"}, "variant", "no whole number", "0, 1, 2"),
         ({"variant": True}, "variant", "no whole number", "0, 1, 2"),
         ({"variant": -1}, "variant", "no whole number", "0, 1, 2"),
+        ({"variant": 2**63}, "variant", "too large", "below 2**63"),
+        ({"variant": 10**400}, "variant", "too large", "below 2**63"),
         ({"name": "../a"}, "name", "leaves the output folder", "plain file name"),
         ({"duration": 5}, "duration", "not a field", "prompt"),
         ({"aspect_ratio": "9:16"}, "aspect_ratio", "not a field", "prompt"),

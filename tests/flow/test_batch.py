@@ -75,7 +75,8 @@ async def test_one_failure_does_not_stop_the_others(world: Any) -> None:
         {"fault": "lost_reply", "prompt": "wish 5."},
     ]
     async with world(faults) as w, w.client() as client:
-        edits = [*w.edits(10), Edit("", ""), w.edit(11, name="00000.mp4"), w.edit(12, name="../x.mp4")]
+        wrong = [Edit("", ""), w.edit(11, name="00000.mp4"), w.edit(12, name="../x.mp4"), w.edit(13, variant=2**63)]
+        edits = [*w.edits(5), *wrong, *w.edits(10)]
         batch = client.batch(edits, save_to=w.out)
         await w.watch(batch)
         summary = await batch
@@ -84,7 +85,7 @@ async def test_one_failure_does_not_stop_the_others(world: Any) -> None:
             Status.failed: 2,
             Status.cancelled: 1,
             Status.uncertain: 1,
-            Status.rejected: 4,
+            Status.rejected: 5,
         }
         codes = {change.error.code for change in summary.failures}
         assert codes == {
