@@ -332,7 +332,7 @@ class doorway:  # noqa: N801  # it reads like `suppress`
 def _is_foreign(error: BaseException) -> bool:
     import aiohttp  # here, since importing omniedit must not import it
 
-    return isinstance(error, aiohttp.ClientError | TimeoutError | OSError | EOFError)
+    return isinstance(error, aiohttp.ClientError | TimeoutError | OSError | EOFError | UnicodeError)
 
 
 def _never_left(error: BaseException) -> bool:
@@ -345,7 +345,12 @@ def _never_left(error: BaseException) -> bool:
         aiohttp.ConnectionTimeoutError,
         aiohttp.InvalidURL,
     )
-    return isinstance(error, before)
+    return isinstance(error, before) or _is_unwritable(error)
+
+
+def _is_unwritable(error: BaseException) -> bool:
+    """Whether it is a text of ours that cannot be written as bytes, such as a host's name that no lookup takes."""
+    return isinstance(error, UnicodeError) and not isinstance(error, UnicodeDecodeError)
 
 
 def _transport_code(error: BaseException) -> str:
@@ -353,6 +358,8 @@ def _transport_code(error: BaseException) -> str:
 
     match error:
         case aiohttp.InvalidURL():
+            return "invalid_url"
+        case UnicodeError() if _is_unwritable(error):
             return "invalid_url"
         case aiohttp.ClientConnectorDNSError():
             return "name_lookup_failed"

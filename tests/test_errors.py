@@ -74,6 +74,9 @@ FOREIGN: list[tuple[BaseException, str, bool]] = [
     (aiohttp.ConnectionTimeoutError(), "timeout", False),
     (aiohttp.InvalidUrlClientError("http://"), "invalid_url", False),
     (aiohttp.ClientHttpProxyError(None, (), status=407, message="no"), "connection_lost", False),  # type: ignore[arg-type]
+    (UnicodeError("label empty or too long"), "invalid_url", False),
+    (UnicodeEncodeError("idna", "a..b", 2, 3, "label empty"), "invalid_url", False),
+    (UnicodeDecodeError("utf-8", b"\xff", 0, 1, SECRET), "connection_lost", True),
     (aiohttp.SocketTimeoutError(), "timeout", True),
     (TimeoutError(), "timeout", True),
     (aiohttp.ServerDisconnectedError(), "connection_lost", True),

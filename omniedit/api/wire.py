@@ -16,6 +16,7 @@ import attrs
 
 from omniedit import codecs
 from omniedit.core.certainty import Answered
+from omniedit.core.preflight import is_host
 from omniedit.core.ratehints import read_hint
 from omniedit.errors import (
     AccessDenied,
@@ -90,7 +91,7 @@ def normalize_origin(url: str, *, name: str) -> str:
     """
     try:
         parts = urlsplit(url.strip())
-        known = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        known = parts.scheme in {"http", "https"} and is_host(parts.hostname or "") and parts.port != 0
     except ValueError:
         raise ConfigurationError(f"{name} is no http(s) URL", mend=f"such as {API_URL}") from None
     if "@" in parts.netloc or parts.query or parts.fragment:  # said first, and without the address: it holds a secret

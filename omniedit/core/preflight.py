@@ -28,6 +28,7 @@ __all__ = [
     "TOLERANCE",
     "check_edit",
     "check_media",
+    "is_host",
     "is_url",
     "refuse_clip",
     "refuse_edit",
@@ -44,6 +45,8 @@ _VARIANTS = 2**63
 
 # A second URL behind a space, or behind a comma and the like before the query: a query may hold whole URLs.
 _SEVERAL = re.compile(r"(?:\s[\s,;|]*|^[^?#]*[,;|])[a-zA-Z][a-zA-Z0-9+.-]*://")
+# A label of a host's name that is empty or over 63 characters: no lookup takes it.
+_WRONG_LABEL = re.compile(r"(?:^|\.)(?:\.|[^.]{64})")
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
 _LENGTH = "the result is as long as the clip: cut the clip itself, or write the wish into the prompt"
 _SHAPE = "the result has the shape of the clip: crop the clip itself, or write the wish into the prompt"
@@ -61,6 +64,11 @@ _WISHES = {
 def is_url(source: str) -> bool:
     """Whether a source is a URL; everything else is the path of a local file."""
     return "://" in source or source[:5].lower() == "data:"
+
+
+def is_host(host: str) -> bool:
+    """Whether the host of a URL can be looked up, as far as its form tells."""
+    return host != "" and _WRONG_LABEL.search(host) is None
 
 
 def check_edit(edit: Edit, *, local_service: bool = False) -> tuple[InvalidEdit, ...]:
@@ -146,8 +154,8 @@ def _wrong_url(source: str, *, local_service: bool) -> Iterator[InvalidEdit]:
         yield _source(f"source has the scheme {scheme[:20]!r}; the service fetches http and https", mend)
         return
     url = _split(source)
-    if url is None or not url.hostname or not _clean(source):
-        yield _source("source is no URL that can be fetched", "check it for spaces, line ends and a missing host")
+    if url is None or url.hostname is None or not is_host(url.hostname) or not _clean(source):
+        yield _source("source is no URL that can be fetched", "check it for spaces, line ends and a wrong host")
         return
     if url.username is not None or url.password is not None:
         yield _source("source carries a user name or password", "give a presigned URL, or the path of a local file")
@@ -168,7 +176,7 @@ def _wrong_callback(callback: object, *, local_service: bool) -> Iterator[Invali
     if len(callback) > LONGEST_CALLBACK:
         yield _callback(f"callback_url has {len(callback)} characters", f"at most {LONGEST_CALLBACK}")
     url = _split(callback)
-    if url is None or not url.hostname or not _clean(callback):
+    if url is None or url.hostname is None or not is_host(url.hostname) or not _clean(callback):
         yield _callback("callback_url is no URL", "give an https URL, or leave it out")
         return
     reach = reach_of_host(url.hostname)

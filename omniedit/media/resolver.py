@@ -39,7 +39,10 @@ class GuardedResolver(AbstractResolver):
         """
         # Made late: some resolvers want a running loop.
         self._given = self._given or DefaultResolver()
-        found = await self._given.resolve(host, port, family)
+        try:
+            found = await self._given.resolve(host, port, family)
+        except UnicodeError:  # a label that is empty or too long: raised before anybody is asked
+            raise socket.gaierror(socket.EAI_NONAME, "no such name can be") from None
         addresses = tuple(result["host"] for result in found)
         if (address := forbidden(addresses, allow_private=self._allow_private)) is not None:
             raise UnsafeAddressError(f"the link leads to {host} ({address}), which is no public address")

@@ -79,6 +79,7 @@ BAD_ORIGINS = [
     *("", "api.evolink.ai", "ftp://api.evolink.ai", "https://", "file:///etc/passwd", "http://[::1", "https://x:99999"),
     *("http://api.evolink.ai", "http://127.evil.example", "http://localhost.evil.example", "http://10.0.0.1"),
     *("https://user:secret@x", "https://secret@x", "https://x?key=secret", "https://x#secret", "http://@127.0.0.1"),
+    *("https://api..example.com", "https://.example.com", f"https://{'a' * 64}.example.com"),
     *("http://user:secret@example.com", "http://127.0.0.1@evil.example", "ftp://user:secret@x"),
 ]
 

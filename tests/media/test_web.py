@@ -74,6 +74,16 @@ async def test_a_redirect_to_a_name_is_judged_like_any_other(serve: Serve) -> No
     assert caught.value.failure.code == "unsafe_address"
 
 
+@pytest.mark.parametrize("name", ["media..example", "a" * 64 + ".example"])
+async def test_a_redirect_to_a_name_that_no_lookup_takes_fails_like_any_lookup(serve: Serve, name: str) -> None:
+    """Before anybody is asked for it."""
+    host = await serve([CLIP], Act(status=302, headers=(("Location", f"http://{name}/a.mp4"),)))
+    async with MediaWeb(allow_private=True) as web:
+        with pytest.raises(FetchError) as caught:
+            await status_of(web, f"http://127.0.0.1:{host.port}/a.mp4")
+    assert caught.value.failure.code == "name_lookup_failed"
+
+
 async def test_a_name_that_answers_differently_the_next_time_gains_nothing(serve: Serve) -> None:
     """The connection goes to the addresses that were judged, not to those of a second lookup."""
     host = await serve([CLIP])
