@@ -26,6 +26,7 @@ __all__ = [
     "LONGEST_CALLBACK",
     "LONGEST_CLIP",
     "TOLERANCE",
+    "check_callback",
     "check_edit",
     "check_media",
     "is_host",
@@ -82,6 +83,13 @@ def check_edit(edit: Edit, *, local_service: bool = False) -> tuple[InvalidEdit,
     return tuple(_wrongs(edit, local_service=local_service))
 
 
+def check_callback(
+    callback: object, *, local_service: bool = False, field: str = "callback_url"
+) -> tuple[InvalidEdit, ...]:
+    """Everything that is wrong with an address that the service is to call; `field` is what the user calls it."""
+    return tuple(_wrong_callback(callback, field, local_service=local_service))
+
+
 def check_media(facts: MediaFacts) -> tuple[str, ...]:
     """Everything that is wrong with a clip. Each reason completes "the clip ..."."""
     return tuple(_flaws(facts))
@@ -115,7 +123,7 @@ def refuse_clip(facts: MediaFacts, source: str) -> None:
 def _wrongs(edit: Edit, *, local_service: bool) -> Iterator[InvalidEdit]:
     yield from _wrong_prompt(edit.prompt)
     yield from _wrong_source(edit.source, local_service=local_service)
-    yield from _wrong_callback(edit.callback_url, local_service=local_service)
+    yield from check_callback(edit.callback_url, local_service=local_service)
     yield from _wrong_settings(edit)
     for field in sorted(edit.unsupported):
         mend = _WISHES.get(field, "leave it out; what the model should do is written into the prompt")
@@ -167,25 +175,25 @@ def _wrong_url(source: str, *, local_service: bool) -> Iterator[InvalidEdit]:
         )
 
 
-def _wrong_callback(callback: object, *, local_service: bool) -> Iterator[InvalidEdit]:
+def _wrong_callback(callback: object, field: str, *, local_service: bool) -> Iterator[InvalidEdit]:
     if callback is None:
         return
     if not isinstance(callback, str) or not callback:
-        yield _callback("callback_url must be one URL", "give an https URL, or leave it out")
+        yield _wrong(field, "must be one URL", "give an https URL, or leave it out")
         return
     if len(callback) > LONGEST_CALLBACK:
-        yield _callback(f"callback_url has {len(callback)} characters", f"at most {LONGEST_CALLBACK}")
+        yield _wrong(field, f"has {len(callback)} characters", f"at most {LONGEST_CALLBACK}")
     url = _split(callback)
     if url is None or url.hostname is None or not is_host(url.hostname) or not _clean(callback):
-        yield _callback("callback_url is no URL", "give an https URL, or leave it out")
+        yield _wrong(field, "is no URL", "give an https URL, or leave it out")
         return
     reach = reach_of_host(url.hostname)
     if local_service and reach is Reach.loopback and url.scheme in {"http", "https"}:
         return  # a sandbox beside a receiver: nothing leaves this machine
     if url.scheme != "https":
-        yield _callback(f"callback_url has the scheme {url.scheme[:20]!r}", "the service calls https only")
+        yield _wrong(field, f"has the scheme {url.scheme[:20]!r}", "the service calls https only")
     if reach not in {None, Reach.public}:
-        yield _callback(f"callback_url is on {url.hostname}, which is private", "give a public address")
+        yield _wrong(field, f"is on {url.hostname}, which is private", "give a public address")
 
 
 def _wrong_settings(edit: Edit) -> Iterator[InvalidEdit]:
@@ -228,8 +236,8 @@ def _source(message: str, mend: str) -> InvalidEdit:
     return InvalidEdit(message, field="source", mend=mend)
 
 
-def _callback(message: str, mend: str) -> InvalidEdit:
-    return InvalidEdit(message, field="callback_url", mend=mend)
+def _wrong(field: str, what: str, mend: str) -> InvalidEdit:
+    return InvalidEdit(f"{field} {what}", field=field, mend=mend)
 
 
 def _split(url: str) -> SplitResult | None:

@@ -7,27 +7,30 @@ import os
 from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Never, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, Never, Self, TypeVar
 
 from omniedit.api import wire
 from omniedit.api.client import Door, Timeouts
 from omniedit.api.gate import Gate, shared_gate
 from omniedit.clock import Clock, SystemClock
-from omniedit.core.patience import Patience
 from omniedit.core.preflight import is_url, refuse_edit
 from omniedit.errors import ConfigurationError
 from omniedit.flow.asking import ask
+from omniedit.flow.background import Background
 from omniedit.flow.calls import Calls
 from omniedit.flow.intent import new_nonce
 from omniedit.flow.journals import Journals, read_journal
 from omniedit.flow.movers import Movers
 from omniedit.flow.settings import (
     EngineSettings,
+    check_budget,
     find_base_url,
     find_files_url,
     find_key,
+    read_callback_base,
     read_limits,
     read_on_uncertain,
+    read_patience,
 )
 from omniedit.models import DEFAULT_MODEL, DEFAULT_TEMPLATE, Edit, Intent, Task
 
@@ -85,7 +88,7 @@ class Client:
         clock: time; a fake one in tests.
 
     Raises:
-        ConfigurationError: no key, or an address that would send the key in the clear.
+        ConfigurationError: no key, an address that would send the key in the clear, or a setting that cannot work.
     """
 
     def __init__(
@@ -124,8 +127,8 @@ class Client:
         self._on_uncertain = read_on_uncertain(on_uncertain)
         self._overwrite = overwrite
         self._grace = grace
-        self._patience = Patience(overall=task_timeout)
-        base_of_calls = callback_base and callback_base.rstrip("/")
+        self._patience = read_patience(task_timeout)
+        base_of_calls = read_callback_base(callback_base, local_service=self._door.local)
         self._how = EngineSettings(self._patience, grace, max_downloads, base_of_calls, settle_by_listing)
         self._clock = clock or SystemClock()
         self._movers = Movers(
@@ -142,7 +145,7 @@ class Client:
         self._gate: Gate | None = None
         self._engine: Engine | None = None
         self._journals = Journals(self._door.base_url, self.hint if callback_base else None, journal)
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._background = Background()
         self._closed = False
 
     def __repr__(self) -> str:
@@ -243,11 +246,12 @@ class Client:
 
         Raises:
             InvalidEdit: the name template is wrong.
-            ConfigurationError: the bucket cannot be opened.
+            ConfigurationError: the bucket cannot be opened, or `max_credits` is no amount.
         """
         from omniedit.flow.batch import Batch, BatchSettings
         from omniedit.flow.placing import read_folder
 
+        check_budget(max_credits)
         settings = BatchSettings(
             read_folder(save_to, name),
             on_uncertain=self._on_uncertain if on_uncertain is None else read_on_uncertain(on_uncertain),
@@ -271,10 +275,11 @@ class Client:
             ServiceError, TransportFailed: refused for certain; nothing is billed.
             SubmissionUncertain: nobody knows; `idempotency_key` names the request.
         """
+        calls = self._calls()
         refuse_edit(edit, local_service=self.local)
         memory = None if is_url(edit.source) else await self.opened(self._journals.own)
         intent = Intent(edit, await self._movers.reachable(edit, memory), new_nonce(), edit.callback_url)
-        return await asyncio.shield(self.background(self._calls().submit(intent)))
+        return await asyncio.shield(self.background(calls.submit(intent)))
 
     async def task(self, task_id: str) -> Task:
         """Look at one task, once.
@@ -345,11 +350,7 @@ class Client:
         self._closed = True
         if self._engine is not None:
             await self._engine.close()
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=self._grace)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        await self._background.close(self._grace)
         await self._movers.close()
         await self._door.close()
         await self._journals.close()
@@ -377,10 +378,7 @@ class Client:
 
     def background(self, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
         """A task that the client waits for when it is closed."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+        return self._background.start(work)
 
     def _entered(self) -> Gate:
         if self._closed:

@@ -9,18 +9,22 @@ import attrs
 
 from omniedit.api import wire
 from omniedit.core.patience import Patience
+from omniedit.core.preflight import check_callback
 from omniedit.errors import ConfigurationError
 from omniedit.flow.intent import OnUncertain
 
 __all__ = [
     "EngineSettings",
+    "check_budget",
     "check_count",
     "check_rate",
     "find_base_url",
     "find_files_url",
     "find_key",
+    "read_callback_base",
     "read_limits",
     "read_on_uncertain",
+    "read_patience",
 ]
 
 _KEY_VARIABLE = "EVOLINK_API_KEY"
@@ -100,6 +104,38 @@ def check_rate(name: str, value: float | None, what: str) -> None:
     """
     if value is not None and not 0 < value < math.inf:
         raise ConfigurationError(f"{name}={value} is no rate", mend=f"{what} per second, above 0")
+
+
+def read_patience(task_timeout: float) -> Patience:
+    """How long a task is watched.
+
+    Raises:
+        ConfigurationError: for no time at all.
+    """
+    if not task_timeout > 0:
+        raise ConfigurationError(f"task_timeout={task_timeout} is no time", mend="seconds, above 0")
+    return Patience(overall=task_timeout)
+
+
+def check_budget(max_credits: float | None) -> None:
+    """Refuse what is no amount of credits.
+
+    Raises:
+        ConfigurationError: it is below 0, or no number.
+    """
+    if max_credits is not None and not max_credits >= 0:
+        raise ConfigurationError(f"max_credits={max_credits} is no budget", mend="0 or more, or leave it out")
+
+
+def read_callback_base(base: str | None, *, local_service: bool) -> str | None:
+    """The address below which the service calls, without a slash at its end.
+
+    Raises:
+        ConfigurationError: the service cannot call it.
+    """
+    for wrong in check_callback(base, local_service=local_service, field="callback_base"):
+        raise ConfigurationError(wrong.message, mend=wrong.mend)
+    return None if base is None else base.rstrip("/")
 
 
 def read_on_uncertain(text: str) -> OnUncertain:

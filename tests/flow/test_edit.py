@@ -213,6 +213,9 @@ async def test_closed_client_takes_no_edits(world: Any) -> None:
             await client.close()
             with pytest.raises(ConfigurationError, match="closed"):
                 await client.edit(w.edit(1), save_to=w.folder / "b.mp4")
+            for edit in (w.edit(1), Edit("b.mp4", "x")):  # a local clip asks the journal for its upload
+                with pytest.raises(ConfigurationError, match="closed"):
+                    await client.submit(edit)
             assert "closed" in repr(client)
         w.check(posts=1, files=1)
 

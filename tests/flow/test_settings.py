@@ -25,12 +25,26 @@ from tests.media.conftest import tiny_clip
         ({"max_per_host": 0}, "max_per_host=0"),
         ({"limit_rate": 0}, "limit_rate=0"),
         ({"limit_rate": -5.0}, "limit_rate=-5"),
+        ({"task_timeout": 0}, "task_timeout=0"),
+        ({"task_timeout": float("nan")}, "task_timeout=nan"),
+        ({"callback_base": "nope"}, "callback_base is no URL"),
+        ({"callback_base": ""}, "callback_base must be one URL"),
+        ({"callback_base": "http://hooks.example.com"}, "callback_base has the scheme 'http'"),
+        ({"callback_base": "https://192.168.1.4/calls"}, "callback_base is on 192.168.1.4, which is private"),
     ],
 )
-def test_a_limit_that_lets_nothing_through_is_refused(given: dict[str, Any], says: str) -> None:
+def test_a_setting_that_cannot_work_is_refused(given: dict[str, Any], says: str) -> None:
     """With its name and what would be right."""
     with pytest.raises(ConfigurationError, match=says) as caught:
         Client("sk-sandbox-key", **given)
+    assert caught.value.mend
+
+
+@pytest.mark.parametrize("most", [-1, float("nan")])
+def test_a_budget_that_is_no_amount_is_refused(most: float) -> None:
+    """At the call itself: neither a pause nor a batch without a bound."""
+    with pytest.raises(ConfigurationError, match="max_credits") as caught:
+        Client("sk-sandbox-key").batch([], save_to="out", max_credits=most)
     assert caught.value.mend
 
 
