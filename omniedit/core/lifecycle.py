@@ -33,6 +33,7 @@ __all__ = [
     "error_of",
     "follows",
     "may_retry",
+    "mend_of",
     "move",
     "observe",
     "standing",
@@ -90,6 +91,8 @@ _RETRYABLE = frozenset(
     }
 )
 _CANCELLED_CODE = "request_cancelled"
+# Codes of this library, for tasks that did not say that they failed.
+_PERHAPS_BILLED = frozenset({"no_results", "task_not_found"})
 
 
 class IllegalMove(OmniEditError):
@@ -290,10 +293,13 @@ def _task_error(task: Task) -> TaskFailed:
     kind = TaskCancelled if cancelled else TaskFailed
     code = task.error_code or (_CANCELLED_CODE if cancelled else "unknown_error")
     said = task.error_message or "the service gave no reason"
-    return kind(f"{code}: {said}", code=code, task_id=task.id, mend=_mend(code))
+    return kind(f"{code}: {said}", code=code, task_id=task.id, mend=mend_of(code))
 
 
-def _mend(code: str) -> str:
+def mend_of(code: str) -> str:
+    """What to do about a failed task."""
+    if code in _PERHAPS_BILLED:
+        return "it may have been billed: ask the service with this task id; it is not submitted again"
     if code in _RETRYABLE:
         return "not billed; submit it again later (--retry-failed)"
     return "not billed; change the prompt or the clip"
@@ -312,6 +318,8 @@ def error_of(entry: Entry) -> OmniEditError | None:
     error.code = entry.error_code or error.code
     error.task_id = entry.task_id
     error.idempotency_key = entry.nonce
+    if isinstance(error, TaskFailed):
+        error.mend = mend_of(error.code)
     return error
 
 

@@ -17,7 +17,7 @@ from omniedit.api import wire
 from omniedit.api.client import Door
 from omniedit.api.gate import Gate, Lane, Turn
 from omniedit.clock import Clock
-from omniedit.core.lifecycle import error_of, move, observe
+from omniedit.core.lifecycle import error_of, mend_of, move, observe
 from omniedit.core.patience import Patience
 from omniedit.core.polling import Belief, BulkPolicy, DueQueue, Look, keep_reading
 from omniedit.errors import (
@@ -285,7 +285,7 @@ class Watcher:
                 "the task is completed, but the service names no result",
                 code="no_results",
                 task_id=task.id,
-                mend="it may have been billed: ask the service with this task id; it is not submitted again",
+                mend=mend_of("no_results"),
             )
             record.entry = step.entry
             record.tell(step.changes)
@@ -376,7 +376,7 @@ class Watcher:
             f"the service does not know the task ({error.message})",
             code="task_not_found",
             task_id=record.entry.task_id,
-            mend="it may have been billed: ask the service with this task id; it is not submitted again",
+            mend=mend_of("task_not_found"),
         )
         try:
             await commit(record, move(record.entry, Status.failed, self._clock.utcnow(), error=gone))

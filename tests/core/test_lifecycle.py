@@ -265,6 +265,22 @@ def test_only_unbilled_failures_may_be_submitted_again(status: Status, code: str
     assert may_retry(entry(status, error_code=code)) is again
 
 
+@pytest.mark.parametrize(
+    ("code", "mend"),
+    [
+        ("service_error", "not billed; submit it again later"),
+        ("content_policy_violation", "not billed; change the prompt"),
+        ("no_results", "may have been billed: ask the service"),
+        ("task_not_found", "may have been billed: ask the service"),
+    ],
+)
+def test_a_remembered_failure_says_what_to_do_about_it(code: str, mend: str) -> None:
+    """Nobody is told that something was not billed when nobody knows."""
+    error = error_of(entry(S.failed, error_type="TaskFailed", error_code=code, error_message="it failed"))
+    assert error is not None
+    assert mend in (error.mend or "")
+
+
 def test_remembered_errors_come_back_as_their_class() -> None:
     """Class, code and message survive a journal; an unknown class becomes the root."""
     kept = entry(S.failed, error_type="TaskFailed", error_code="service_error", error_message="busy")
@@ -276,8 +292,10 @@ def test_remembered_errors_come_back_as_their_class() -> None:
         kept.task_id,
         kept.nonce,
     )
+    assert "submit it again later" in (error.mend or "")
     assert error_of(entry(S.pending)) is None
     newer = error_of(entry(S.failed, error_type="FromTheFuture"))
     assert type(newer) is OmniEditError
     assert newer.message
+    assert newer.mend is None
     assert type(error_of(entry(S.failed, error_type="doorway"))) is OmniEditError
