@@ -130,7 +130,7 @@ class Summary:
     failures: tuple[Change, ...] = attrs.field(default=(), repr=False)
     """The last change of each edit that was not saved: the first 1,000 of them."""
     stopped: OmniEditError | None = None
-    """Why submission was stopped for all (key, quota, access, budget); what was accepted is followed to its end."""
+    """Why submission was stopped for all (key, quota, access, budget, disk); what was accepted is followed on."""
 
     @property
     def total(self) -> int:

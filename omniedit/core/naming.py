@@ -23,6 +23,7 @@ __all__ = [
     "MOST_BYTES",
     "beside",
     "check_name",
+    "check_path",
     "check_template",
     "fallback_name",
     "part_name",
@@ -37,6 +38,8 @@ _SUFFIX = ".mp4"
 _STEM_BYTES = MOST_BYTES - 32
 # What controls a terminal or ends a line, what a path or Windows gives another meaning, and half characters.
 _WRONG = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|\u2028\u2029\ud800-\udfff]')
+# What no name can hold that files beside it are to be named after.
+_UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
 # Characters that turn or hide the writing direction: a name must read as it is.
 _HIDDEN = re.compile("[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]) *(?:\.|$)", re.IGNORECASE)
@@ -80,6 +83,22 @@ def check_template(template: str) -> None:
             field="name",
             mend="use the fields " + ", ".join(f"{{{name}}}" for name in _FIELDS),
         )
+
+
+def check_path(path: str) -> str:
+    """The path that somebody chose for one result, or a refusal: its last part must be a name that files can have.
+
+    Raises:
+        InvalidEdit: `field` is `save_to`.
+    """
+    name = PurePath(path).name
+    if name in {"", ".."} or _UNWRITABLE.search(name) or len(name.encode()) > MOST_BYTES:
+        raise InvalidEdit(
+            f"save_to {path[-80:]!r} names no file that can be written",
+            field="save_to",
+            mend=f"a name has at most {MOST_BYTES} bytes of UTF-8, and no half characters",
+        )
+    return path
 
 
 def check_name(name: object) -> str:

@@ -11,11 +11,11 @@ from omniedit.core.lifecycle import Facts, move, standing
 from omniedit.core.places import name_of
 from omniedit.core.preflight import refuse_edit
 from omniedit.core.resume import Plan, accepted_attempt, may_replay, plan
-from omniedit.errors import DownloadFailed, InvalidEdit, JournalBusy, OmniEditError
+from omniedit.errors import ConfigurationError, DownloadFailed, InvalidEdit, JournalBusy, OmniEditError
 from omniedit.flow.booking import uncertain
 from omniedit.flow.engine import Engine
 from omniedit.flow.intent import OnUncertain
-from omniedit.flow.placing import Placing
+from omniedit.flow.placing import Placing, is_own_clip
 from omniedit.flow.record import Record, Run, commit
 from omniedit.journal.base import EditHeld, NameTaken
 from omniedit.models import Answer, Attempt, Edit, Entry, Outcome, Status
@@ -50,12 +50,14 @@ class Admission:
         self._placing = placing
         self._local_service = local_service
         self._on_refused = on_refused
+        self._prepared = False
 
     async def admit(self, edits: Sequence[tuple[int, Edit]]) -> None:
         """Check edits, write the new ones down, and let the engine have what is to be worked on.
 
         Raises:
             JournalError: nothing more can be remembered.
+            ConfigurationError: no result could be saved; nothing was sent.
         """
         journal = self._run.journal
         proposals = [entry for index, edit in edits if (entry := self._propose(edit, index)) is not None]
@@ -78,6 +80,7 @@ class Admission:
 
         Raises:
             JournalError: nothing more can be remembered.
+            ConfigurationError: no result could be saved; nothing was sent.
         """
         journal, held = self._run.journal, list[EditHeld]()
         free = [entry for entry in entries if self._engine.claim(journal, entry.key)]
@@ -168,18 +171,30 @@ class Admission:
         else:
             record.entry = attrs.evolve(fresh, status=Status.queued)
         record.tell([standing(record.entry, now)])
-        if not self._run.overwrite and await self._engine.exists(record.entry.target):
-            await self._refuse_existing(record)
+        if is_own_clip(record.entry.edit, record.entry.target):
+            await self._refuse_place(record, _is_source(record.entry))
+        elif not self._run.overwrite and await self._engine.exists(record.entry.target):
+            await self._refuse_place(record, _exists(record.entry))
         else:
+            await self._prepare()
             self._engine.start(record)
 
-    async def _refuse_existing(self, record: Record) -> None:
-        error = InvalidEdit(
-            f"{record.entry.target} exists",
-            field="save_to",
-            code="output_exists",
-            mend="it is kept; use --overwrite to replace it, or save elsewhere",
-        )
+    async def _prepare(self) -> None:
+        """Before the first paid request.
+
+        Raises:
+            ConfigurationError: no result could be saved.
+        """
+        if self._prepared:
+            return
+        try:
+            await self._placing.prepare()
+        except ConfigurationError as error:
+            self._run.stop(error)
+            raise
+        self._prepared = True
+
+    async def _refuse_place(self, record: Record, error: InvalidEdit) -> None:
         await commit(record, move(record.entry, Status.rejected, self._engine.clock.utcnow(), error=error))
         self._run.listener.ended(record, error)
 
@@ -209,6 +224,7 @@ class Admission:
             return
         wanted = self._run.on_uncertain == OnUncertain.replay
         if wanted and may_replay(record.entry, attempts, self._engine.clock.utcnow()):
+            await self._prepare()
             self._run.budget.recall(record.key)
             self._start(record)
         else:
@@ -262,6 +278,24 @@ _AFRESH: Facts = {
     "credits_reserved": None,
     "credits_used": None,
 }
+
+
+def _exists(entry: Entry) -> InvalidEdit:
+    return InvalidEdit(
+        f"{entry.target} exists",
+        field="save_to",
+        code="output_exists",
+        mend="it is kept; use --overwrite to replace it, or save elsewhere",
+    )
+
+
+def _is_source(entry: Entry) -> InvalidEdit:
+    return InvalidEdit(
+        f"{entry.target} is the clip itself",
+        field="save_to",
+        code="output_is_source",
+        mend="it is kept; save into another folder, or under another name",
+    )
 
 
 def _held_elsewhere(held: EditHeld) -> JournalBusy:

@@ -73,7 +73,8 @@ class Batch:
 
     `await batch` gives the `Summary`. `async for change in batch` gives every change of every edit; awaiting
     afterwards gives the summary at once. One edit's failure never ends a batch and is never raised from it; what is
-    raised is a `JournalError` (nothing can be remembered, so nothing more is sent) and what the input itself raises.
+    raised is a `JournalError` (nothing can be remembered, so nothing more is sent), a `ConfigurationError` (nothing
+    could be saved, so nothing is sent) and what the input itself raises.
 
     Memory is bounded: the input is read only as fast as edits can be submitted and changes are read.
 

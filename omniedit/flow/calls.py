@@ -24,6 +24,7 @@ from omniedit.models import Intent, Reply, Status, Task
 
 if TYPE_CHECKING:
     from omniedit.changes import Change, Saved
+    from omniedit.flow.placing import Placing
     from omniedit.media.download import Downloader
 
 __all__ = ["Calls"]
@@ -76,18 +77,22 @@ class Calls:
 
         return follow(task_id, self.task, self._clock, self._patience)
 
-    async def save(self, task: Task, target: Path, *, overwrite: bool) -> Saved:
+    async def save(self, task: Task | str, placing: Placing, *, overwrite: bool) -> Saved:
         """Save the result of a completed task, with one look for a fresh link when there is none or a dead one.
 
         Raises:
+            InvalidEdit, ConfigurationError: no file can be written there.
             LinkExpired, DownloadFailed: it could not be saved.
         """
         from omniedit.changes import Saved
 
         began, downloader = self._clock.monotonic(), self._downloader()
+        target = Path(placing.target_of(task if isinstance(task, str) else task.id))
+        await placing.prepare()
+        if isinstance(task, str):
+            task = await self.task(task)
         if not task.results:
             task = await self._with_result(task)
-        target.parent.mkdir(parents=True, exist_ok=True)
         try:
             done = await downloader.download(task.results[0], target, task_id=task.id, overwrite=overwrite)
         except LinkExpired:

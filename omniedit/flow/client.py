@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Never, Self, TypeVar
 
@@ -176,21 +175,20 @@ class Client:
         variant: int = 0,
         **unsupported: Never,
     ) -> EditRun:
-        """Edit one clip: await it for a `Saved`, or iterate it for each `Change`.
+        """Edit one clip: await it for a `Saved`, or iterate it for each `Change`; errors of the edit come then.
 
         Args:
             source: an http(s) URL of an mp4 or the path of a local one, at most 10 s long; or a whole `Edit`.
             prompt: what to change and what to keep.
-            save_to: path of the result, or a folder; the working folder when not given.
-            overwrite: replace a result that exists; the client's setting when not given.
+            save_to: path of the result, or a folder (the working folder when not given), where it is named like the
+                clip, or `STEM-edited.mp4` beside the clip itself.
+            overwrite: replace a result that exists, never the clip itself; the client's setting when not given.
             on_uncertain: as for the client.
             on_transfer: told of the bytes of uploads and downloads as they move.
             callback_url: as for `Edit`, like `model` and `variant`.
 
-        Errors come when it is awaited or iterated.
-
         Raises:
-            InvalidEdit: the edit or the clip is wrong; nothing was sent.
+            InvalidEdit, ConfigurationError: the edit, the clip or the place is wrong; nothing was sent.
             AuthenticationFailed, AccessDenied, QuotaExhausted, RateLimited: the service refuses; nothing was accepted.
             TransportFailed: the service cannot be reached; nothing was accepted.
             SubmissionUncertain: nobody knows whether the paid request was accepted.
@@ -233,14 +231,14 @@ class Client:
         Args:
             edits: any iterable or async iterable of `Edit`, of any length. The same edit twice is one edit, unless
                 `variant` differs.
-            save_to: the folder of the results, made when it is not there; or `s3://bucket/prefix`, `gs://...` (extra
-                `s3`, credentials from the environment).
+            save_to: the folder of the results, made and tried before anything is sent; or `s3://bucket/prefix`,
+                `gs://...` (extra `s3`, credentials from the environment).
             journal: a path or a `Journal`; the client's when not given. With the same journal the same call resumes.
             name: template of the results' names: `{stem}`, `{key}`, `{key8}`, `{variant}`, `{name}`, `{index}`.
             max_credits: stop submitting before the next edit would pass this many reserved credits, those of earlier
                 runs of the same journal included.
             retry_failed: submit failed edits again where their code allows it.
-            overwrite: replace results that exist; the client's setting when not given.
+            overwrite: replace results that exist, never a clip itself; the client's setting when not given.
             on_uncertain: as for the client.
             on_transfer: as for `edit`.
 
@@ -307,16 +305,19 @@ class Client:
 
         Args:
             task: a completed task, or its id.
-            save_to: path of the result.
-            overwrite: replace a file that exists; the client's setting when not given.
+            save_to: path of the result, or a folder, as for `edit`; there it is named after the task.
+            overwrite: replace a file that exists; the client's setting when not given. Without it another file keeps
+                its name, and the result goes beside it: `NAME-<end of the task's id>.mp4`.
 
         Raises:
+            InvalidEdit, ConfigurationError: nothing can be saved there.
             LinkExpired: no link, or a dead one, even after another look at the task.
             DownloadFailed: what was fetched could not be saved.
         """
-        found = await self._calls().task(task) if isinstance(task, str) else task
+        from omniedit.flow.placing import read_placing
+
         replace = self._overwrite if overwrite is None else overwrite
-        return await self._calls().save(found, Path(save_to), overwrite=replace)
+        return await self._calls().save(task, read_placing(save_to), overwrite=replace)
 
     async def credits(self) -> Balance:
         """The balance of the key and of its account: free, and a good check of the key.

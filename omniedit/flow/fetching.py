@@ -27,6 +27,7 @@ from omniedit.core.transfer import download_order, is_near
 from omniedit.errors import DownloadFailed, JournalError, LinkExpired, OmniEditError
 from omniedit.flow.asking import ask
 from omniedit.flow.crew import Crew
+from omniedit.flow.placing import is_own_clip, reason_to_stop
 from omniedit.flow.record import OnTransfer, Record, commit, defect, linked
 from omniedit.media.storage import Storage, Stored
 from omniedit.models import Edit, Status, Task
@@ -131,6 +132,8 @@ class Fetcher:
             record.run.stop(error)
             self._on_ended(record, error)
         except OmniEditError as error:
+            if (reason := reason_to_stop(error, record.entry.target)) is not None:
+                record.run.stop(reason)
             self._on_ended(record, error)
         else:
             self._expected += 0.2 * (self._clock.monotonic() - began - self._expected)
@@ -181,7 +184,7 @@ class Fetcher:
             entry.link or "",
             entry.target,
             task_id=entry.task_id,
-            overwrite=record.run.overwrite,
+            overwrite=record.run.overwrite and not is_own_clip(entry.edit, entry.target),
             on_progress=None if tell is None else partial(_tell, tell, entry.edit),
             on_verified=on_verified,
         )

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import tempfile
 from pathlib import Path
 
 import attrs
 
-from omniedit.core.naming import DEFAULT_TEMPLATE, check_template, fallback_name, render
+from omniedit.core.naming import (
+    DEFAULT_TEMPLATE,
+    beside,
+    check_path,
+    check_template,
+    fallback_name,
+    render,
+    safe_name,
+)
 from omniedit.core.places import bucket_and_key, inside, is_object, name_of
-from omniedit.errors import ConfigurationError
+from omniedit.core.preflight import is_url
+from omniedit.errors import ConfigurationError, OmniEditError
 from omniedit.models import Edit, Entry
 
-__all__ = ["Placing", "read_folder", "read_placing"]
+__all__ = ["Placing", "is_own_clip", "read_folder", "read_placing", "reason_to_stop"]
 
 
 @attrs.frozen
@@ -24,6 +35,8 @@ class Placing:
     template: str = DEFAULT_TEMPLATE
     fixed: str | None = None
     """The one place of the one result, instead of a name in the folder."""
+    single: bool = False
+    """For one result whose name nobody chose: it makes way for the clip itself."""
 
     def target(self, edit: Edit, index: int | None) -> str:
         """The place of an edit's result.
@@ -31,7 +44,29 @@ class Placing:
         Raises:
             InvalidEdit: the name is wrong.
         """
-        return self.fixed or inside(self.folder, render(self.template, edit, index))
+        if self.fixed is not None:
+            return check_path(self.fixed)
+        name = render(self.template, edit, index)
+        if self.single and edit.name is None and is_own_clip(edit, inside(self.folder, name)):
+            name = beside(name, "edited")
+        return inside(self.folder, name)
+
+    def target_of(self, task_id: str) -> str:
+        """The place of the result of a task of which no more is known.
+
+        Raises:
+            InvalidEdit: the name is wrong.
+        """
+        return self.target(Edit("", "", name=safe_name(task_id)), None)
+
+    async def prepare(self) -> None:
+        """Make the folder unless it is there, and see that it can be written. A bucket is not asked.
+
+        Raises:
+            ConfigurationError: no result could be saved there.
+        """
+        if not is_object(self.folder):
+            await asyncio.to_thread(_prepare, Path(self.folder))
 
     def other(self, edit: Edit, target: str) -> str | None:
         """Another name for an edit whose name another edit holds; None when the user chose that name."""
@@ -74,12 +109,51 @@ def read_placing(save_to: str | os.PathLike[str] | None) -> Placing:
         ConfigurationError: into an object store.
     """
     if save_to is None:
-        return Placing("")
+        return Placing("", single=True)
     text = os.fspath(save_to)
     if is_object(text):
         raise ConfigurationError(
-            f"{text} is in an object store, and one edit saves into a file", mend="use a batch, or a path"
+            f"{text} is in an object store, and one result is saved into a file", mend="use a batch, or a path"
         )
-    if text.endswith(("/", os.sep)) or Path(text).is_dir():
-        return Placing(text)
+    if text.endswith(("/", os.sep)) or os.path.isdir(text):  # noqa: PTH112 - unlike Path.is_dir, it never raises
+        return Placing(text, single=True)
     return Placing(str(Path(text).parent), fixed=str(Path(text)))
+
+
+def is_own_clip(edit: Edit, place: str) -> bool:
+    """Whether the local clip of an edit lies in this place itself. A lookup of microseconds, not worth a thread."""
+    if is_url(edit.source) or is_object(place):
+        return False
+    try:
+        return Path(edit.source).samefile(place)
+    except (OSError, ValueError):
+        return False
+
+
+def _prepare(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):  # asked of the disk itself: rights alone do not tell
+            pass
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigurationError(
+            f"no result can be saved in {str(folder)!r}: {reason}",
+            code="folder_unusable",
+            mend="give a folder that can be written; nothing was sent",
+        ) from None
+
+
+def reason_to_stop(error: OmniEditError, place: str) -> ConfigurationError | None:
+    """Why nothing more should be paid for, where what kept one result from its place will keep others from theirs.
+
+    A right that is missing may concern one name alone, such as an unfinished file of somebody else.
+    """
+    match error.code:
+        case "disk_full" | "folder_missing":
+            keeps_all = True
+        case "permission":
+            keeps_all = not os.access(Path(place).parent, os.W_OK | os.X_OK)
+        case _:
+            keeps_all = False
+    return ConfigurationError(error.message, code=error.code, mend=error.mend) if keeps_all else None

@@ -9,6 +9,7 @@ from omniedit.core.naming import (
     MOST_BYTES,
     beside,
     check_name,
+    check_path,
     check_template,
     fallback_name,
     part_name,
@@ -141,6 +142,23 @@ def test_a_wrong_name_is_refused(name: object, why: str) -> None:
     with pytest.raises(InvalidEdit, match=why) as caught:
         check_name(name)
     assert caught.value.field == "name"
+    assert caught.value.mend
+
+
+@pytest.mark.parametrize(
+    "path", ["a", "out/CON.mp4", "../a:b?.mp4", "out/" + "é" * 127, "x" * 300 + "/a.mp4", "\udcff/a.mp4"]
+)
+def test_a_path_that_was_chosen_is_kept(path: str) -> None:
+    """Whoever writes it knows the system it is for."""
+    assert check_path(path) == path
+
+
+@pytest.mark.parametrize("path", ["", ".", "/", "new/..", "a\0.mp4", "\udcff.mp4", "雪" * 100])
+def test_a_path_that_no_file_can_have_is_refused(path: str) -> None:
+    """It names the field and the mend."""
+    with pytest.raises(InvalidEdit, match="names no file") as caught:
+        check_path(path)
+    assert caught.value.field == "save_to"
     assert caught.value.mend
 
 
