@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypedDict, TypeVar, Unpack
 
@@ -111,8 +111,9 @@ async def _guarded(work: Callable[[Stop], Awaitable[int]]) -> int:
 
 
 def say(text: str) -> None:
-    """Talk to the user, on standard error."""
-    click.echo(text, err=True)
+    """Talk to the user, on standard error; a full disk under it stops no edit."""
+    with suppress(OSError):
+        click.echo(text, err=True)
 
 
 def say_error(error: OmniEditError) -> None:
