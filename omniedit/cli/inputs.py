@@ -29,6 +29,8 @@ class Input:
     """Asynchronous only when they come from standard input."""
     expected: int | None
     """How many, when that is known beforehand."""
+    manifest: str = ""
+    """The name of the file that they come from, if they do."""
     problems: tuple[ManifestError, ...] = ()
     """Why nothing may be sent."""
 
@@ -59,7 +61,7 @@ def read_input(
         return Input(edits_from_stdin(on_bad_line), None)
     manifest = Manifest(Path(one))
     judged = manifest.judge(template)
-    return Input(manifest.edits(), judged.edits, judged.problems)
+    return Input(manifest.edits(), judged.edits, one, judged.problems)
 
 
 def refuse_problems(found: Input) -> None:
@@ -71,7 +73,11 @@ def refuse_problems(found: Input) -> None:
     for problem in found.problems:
         say_error(problem)
     if found.problems:
-        raise ConfigurationError("the manifest is refused as a whole; nothing was sent", code="manifest")
+        raise ConfigurationError(
+            f"the manifest {found.manifest} is refused as a whole; nothing was sent",
+            code="manifest",
+            mend="mend the lines named above, then run the same command again",
+        )
 
 
 def _from_clips(names: tuple[str, ...], prompt: str | None) -> Input:
