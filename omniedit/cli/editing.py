@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn
@@ -13,7 +14,8 @@ import attrs
 from omniedit.changes import Change, Saved, Summary
 from omniedit.cli.exits import Exit, exit_of_error
 from omniedit.cli.options import Service
-from omniedit.cli.session import Stop, make_folder, open_client, run, say, say_error
+from omniedit.cli.paths import is_folder, is_there
+from omniedit.cli.session import Stop, errors_said, make_folder, open_client, run, say, say_error
 from omniedit.cli.words import Conclusion, amount, clean, clock_time, same_command
 from omniedit.core.naming import part_name, render, stem_of
 from omniedit.errors import InvalidEdit, JournalError, OmniEditError
@@ -58,13 +60,15 @@ class EditOptions:
         if self.output is None:
             return Path(f"{stem_of(self.source)}-edited.mp4")
         path = Path(self.output)
-        is_folder = self.output.endswith("/") or path.is_dir()
-        return path / render("{stem}", self.edit) if is_folder else path
+        into = self.output.endswith("/") or is_folder(path)
+        return path / render("{stem}", self.edit) if into else path
 
 
 def run_edit(options: EditOptions) -> NoReturn:
     """Run one edit, or go on with it."""
-    target = options.target
+    with errors_said():
+        target = options.target
+        _check_place(target)
     memory = target.with_name(part_name(target.name, ".journal"))
 
     async def work(stop: Stop) -> int:
@@ -92,6 +96,20 @@ def run_edit(options: EditOptions) -> NoReturn:
     run(work)
 
 
+def _check_place(target: Path) -> None:
+    """Refuse a place that nothing could be written to, while nothing is paid for."""
+    try:
+        target.name.encode()
+        with suppress(FileNotFoundError):
+            target.lstat()
+    except UnicodeEncodeError:
+        raise InvalidEdit(f"the name of {target} is no UTF-8", field="save_to", mend="give -o another name") from None
+    except OSError as error:
+        raise InvalidEdit(
+            f"{target} cannot be written: {error.strerror}", field="save_to", mend="give -o another place"
+        ) from None
+
+
 @attrs.define
 class _Work:
     options: EditOptions
@@ -104,7 +122,7 @@ class _Work:
     async def run(self) -> int:
         from omniedit.cli.follow import follow
 
-        if self.journal.path.exists():
+        if is_there(self.journal.path):
             say(f"Going on with what {self.journal.path} remembers.")
         async with self.display, self.client:
             run = self.client.edit(
@@ -146,7 +164,7 @@ class _Work:
             self.display.conclude(Conclusion(headline))
             return Exit.saved
         say_error(self._explained(ended))
-        if self.journal.path.exists():
+        if is_there(self.journal.path):
             say(f"To go on: {clean(same_command())}")
         if isinstance(ended, JournalError) and status != Status.queued:
             return Exit.some_not_saved

@@ -16,6 +16,7 @@ from omniedit.cli.batchoptions import BatchOptions
 from omniedit.cli.claims import Claims
 from omniedit.cli.exits import Exit
 from omniedit.cli.inputs import Input
+from omniedit.cli.paths import is_there
 from omniedit.cli.session import say
 from omniedit.cli.words import amount, clean
 from omniedit.codecs import describe_error
@@ -91,7 +92,7 @@ async def rehearse(options: BatchOptions, edits: Input) -> int:
     """Show a batch without running it; 1 when an edit would be refused."""
     local = wire.is_loopback(wire.normalize_origin(find_base_url(options.service.base_url), name="base_url"))
     sources = Sources(local_service=local, preflight=not options.no_preflight)
-    journal = SqliteReader(options.memory) if options.memory.exists() else None
+    journal = SqliteReader(options.memory) if is_there(options.memory) else None
     sums = _Sums()
     try:
         with Claims() as claims:
