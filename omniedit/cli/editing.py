@@ -20,7 +20,7 @@ from omniedit.cli.words import Conclusion, amount, clean, clock_time, same_comma
 from omniedit.core.naming import part_name, render, stem_of
 from omniedit.errors import InvalidEdit, JournalError, OmniEditError
 from omniedit.flow.client import Client
-from omniedit.models import Edit, Status
+from omniedit.models import Edit, Entry, Status
 
 if TYPE_CHECKING:
     from omniedit.cli.display import Display
@@ -135,18 +135,26 @@ class _Work:
                 ended: Saved | OmniEditError = await follow(run, self.display)
             except OmniEditError as error:
                 ended = error
-            await self.display.finish(self._summary(run.status, ended))
+            await self.display.finish(self._summary(run.status, ended, await self._entry()))
             await self._forget()
         return self._conclude(ended, run.status)
 
-    def _summary(self, status: Status, ended: Saved | OmniEditError) -> Summary:
+    async def _entry(self) -> Entry | None:
+        """What the journal knows of the edit by now; None where it was refused before it could be remembered."""
+        try:
+            return await self.journal.entry(self.options.edit.key)
+        except JournalError:
+            return None  # it was never opened, or is what failed; the run's own error says so
+
+    def _summary(self, status: Status, ended: Saved | OmniEditError, entry: Entry | None) -> Summary:
         elapsed = time.monotonic() - self.began
+        reserved, used = (entry.credits_reserved, entry.credits_used) if entry is not None else (None, None)
+        summary = Summary({status: 1}, reserved or 0.0, used or 0.0, elapsed)
         if isinstance(ended, Saved):
-            cost = ended.credits or 0.0
-            return Summary({status: 1}, cost, cost, elapsed)
+            return summary
         failure = Change(self.options.edit, status, at=datetime.now(UTC), task_id=ended.task_id, error=ended)
         pausing = ended if exit_of_error(ended) is Exit.paused else None
-        return Summary({status: 1}, 0.0, 0.0, elapsed, failures=(failure,), stopped=pausing)
+        return attrs.evolve(summary, failures=(failure,), stopped=pausing)
 
     async def _forget(self) -> None:
         """Remove the journal once there is nothing to go on with."""
