@@ -15,10 +15,11 @@ from omniedit.changes import Change, Saved, Summary
 from omniedit.cli.exits import Exit, exit_of_error
 from omniedit.cli.options import Service
 from omniedit.cli.paths import is_folder, is_there
+from omniedit.cli.remedies import mend_of
 from omniedit.cli.session import Stop, errors_said, make_folder, open_client, run, say, say_error
 from omniedit.cli.words import Conclusion, amount, clean, clock_time, same_command
 from omniedit.core.naming import part_name, render, stem_of
-from omniedit.errors import InvalidEdit, JournalError, OmniEditError
+from omniedit.errors import InvalidEdit, JournalError, OmniEditError, TaskFailed
 from omniedit.flow.client import Client
 from omniedit.models import Edit, Entry, Status
 
@@ -33,6 +34,7 @@ _NOTHING_LEFT = {
     *(Status.saved, Status.failed, Status.cancelled, Status.rejected),
     *(Status.queued, Status.uploading),
 }
+_OTHER_EDIT = "name_taken"
 
 
 @attrs.frozen(kw_only=True)
@@ -117,7 +119,6 @@ class _Work:
     journal: SqliteJournal
     client: Client
     display: Display
-    began: float = attrs.field(factory=time.monotonic)
 
     async def run(self) -> int:
         from omniedit.cli.follow import follow
@@ -132,9 +133,9 @@ class _Work:
                 on_transfer=self.display.moved,
             )
             try:
-                ended: Saved | OmniEditError = await follow(run, self.display)
+                ended: Saved | OmniEditError = await follow(run, self.display, _in_words_of_edit)
             except OmniEditError as error:
-                ended = error
+                ended = _reworded(error)
             await self.display.finish(self._summary(run.status, ended, await self._entry()))
             await self._forget()
         return self._conclude(ended, run.status)
@@ -147,7 +148,7 @@ class _Work:
             return None  # it was never opened, or is what failed; the run's own error says so
 
     def _summary(self, status: Status, ended: Saved | OmniEditError, entry: Entry | None) -> Summary:
-        elapsed = time.monotonic() - self.began
+        elapsed = time.monotonic() - self.display.began
         reserved, used = (entry.credits_reserved, entry.credits_used) if entry is not None else (None, None)
         summary = Summary({status: 1}, reserved or 0.0, used or 0.0, elapsed)
         if isinstance(ended, Saved):
@@ -172,18 +173,29 @@ class _Work:
             self.display.conclude(Conclusion(headline))
             return Exit.saved
         say_error(self._explained(ended))
-        if is_there(self.journal.path):
+        if is_there(self.journal.path) and ended.code != _OTHER_EDIT:
             say(f"To go on: {clean(same_command())}")
         if isinstance(ended, JournalError) and status != Status.queued:
             return Exit.some_not_saved
         return exit_of_error(ended)
 
     def _explained(self, error: OmniEditError) -> OmniEditError:
-        if error.code != "name_taken":
+        if error.code != _OTHER_EDIT:
             return error
         return InvalidEdit(
             f"{self.journal.path} remembers another edit that is to be saved as {self.target}",
             field="save_to",
-            code="name_taken",
-            mend="run that command again to finish it, or choose another -o",
+            code=_OTHER_EDIT,
+            mend="run the command of that edit again to finish it, or choose another -o",
         )
+
+
+def _in_words_of_edit(change: Change) -> Change:
+    return change if change.error is None else attrs.evolve(change, error=_reworded(change.error))
+
+
+def _reworded(error: OmniEditError) -> OmniEditError:
+    """A failed edit is forgotten with its journal: what `batch` has an option for, here the same command does."""
+    if isinstance(error, TaskFailed):
+        error.mend = mend_of(error).replace("--retry-failed", "the same command")
+    return error

@@ -69,10 +69,24 @@ def test_an_uncertain_edit_keeps_its_journal(omniedit: Any, clips: Path, sandbox
     other = omniedit("edit", sandbox.host_clip(clips / "b.mp4"), "y", "-o", "out.mp4")
     assert other.code == 2
     assert "remembers another edit" in other.err
+    assert "To go on" not in other.err  # the refused command would only be refused again
     assert (omniedit.folder / "out.mp4.journal").exists()
     assert omniedit(*command, "--on-uncertain", "replay").code == 0
     assert len(sandbox.accepted) == 1
     assert not (omniedit.folder / "out.mp4.journal").exists()
+
+
+@pytest.mark.omniedit(
+    settings=QUICK,
+    faults={"faults": [{"fault": "fail", "code": "service_error", "prompt": "doomed"}, {"fault": "cancel"}]},
+)
+@pytest.mark.parametrize("prompt", ["doomed", "cancelled"])
+def test_a_mend_names_no_option_that_edit_does_not_have(omniedit: Any, clips: Path, prompt: str) -> None:
+    """What may be tried again is tried by the same command."""
+    done = omniedit("edit", clips / "a.mp4", prompt, "-o", "out.mp4")
+    assert done.code == 1
+    assert "--retry-failed" not in done.out + done.err
+    assert "the same command" in done.err
 
 
 @pytest.mark.omniedit(
