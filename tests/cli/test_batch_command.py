@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,13 @@ def test_one_bad_edit_does_not_stop_the_others(omniedit: Any, clips: Path) -> No
         (["batch", "wrong.csv", "-o", "out"], "mend the lines named above"),
         (["batch", "", "--prompt", "x", "-o", "out"], "source is empty"),
         (["batch", "a.mp4", "--prompt", "x", "-o", "out", "--report", f"{'雪' * 100}/s.html"], "name too long"),
+        (["batch", "a.mp4", "--prompt", "x", "-o", "out", "--max-credits", "nan"], "no number"),
+        (["batch", "a.mp4", "--prompt", "x", "-o", "out", "--max-credits", "-1"], "x>=0"),
+        (["batch", "a.mp4", "--prompt", "x", "-o", "out", "--callback-base", "http://example.com"], "https only"),
+        (["batch", "a.mp4", "--prompt", "x", "-o", "out", "--callback-base", "here", "--dry-run"], "is no URL"),
+        (["receive", "wrong.csv", "--prefix", "a b"], "is no path"),
+        (["receive", "wrong.csv", "--prefix", "/{nonce}"], "is no path"),
+        (["status", "."], "is no file"),
         (["check", ""], "source is empty"),
         (["edit", "a.mp4", "x", "-o", "雪" * 100], "name too long"),
         (["edit", "a.mp4", "x", "-o", "r\udcff.mp4"], "no UTF-8"),
@@ -153,6 +161,15 @@ def test_what_nobody_may_read_is_refused_in_words(omniedit: Any, clips: Path, sa
         told = b"".join(process.communicate(timeout=60)).decode()
         assert (process.returncode, "Permission denied" in told, "Traceback" in told) == (code, True, False), told
     assert sandbox.submissions == []
+
+
+def test_the_command_that_goes_on_can_be_pasted_back(omniedit: Any) -> None:
+    """Hidden characters, bytes that are no text, quotes and line ends: a shell reads the same arguments again."""
+    command = ("batch", "x\u200e.mp4", "r\udcff\\.mp4", "plain name.mp4", "--prompt", "it's\nso", "-o", "out")
+    again = omniedit(*command).err.splitlines()[-1].partition("skips what is saved: omniedit ")[2]
+    read = subprocess.run(["bash", "-c", f"printf '%s\\0' {again}"], capture_output=True, check=True).stdout
+    assert read.split(b"\0")[:-1] == [os.fsencode(argument) for argument in command]
+    assert again.isprintable()
 
 
 def test_a_missing_key_names_its_variable(omniedit: Any, clips: Path) -> None:
