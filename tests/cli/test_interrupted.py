@@ -81,10 +81,12 @@ def test_waiting_for_standard_input_can_be_stopped(omniedit: Any, until: Any) ->
     process.communicate()
 
 
-def test_a_flood_on_standard_input_can_be_stopped(omniedit: Any, until: Any) -> None:
+def test_a_flood_on_standard_input_can_be_stopped(omniedit: Any, clips: Path, until: Any) -> None:
     """The thread that reads it is in the middle of handing on when the end comes: no word of that."""
-    process = omniedit.start("batch", "-", "-o", "out", under=("sh", "-c", 'exec "$@" < /dev/zero', "sh"))
-    until((omniedit.folder / "out/omniedit.db").exists)
+    edit = json.dumps({"source": str(clips / "a.mp4"), "prompt": "x"})
+    flood = ("bash", "-c", 'exec "${@:2}" < <(echo "$1"; exec cat /dev/zero)', "bash", edit)
+    process = omniedit.start("batch", "-", "-o", "out", under=flood)
+    until((omniedit.folder / "out/a.mp4").exists)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
