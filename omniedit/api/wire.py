@@ -228,7 +228,7 @@ _MEND = {
     402: "add credits to the account, then run the same again: nothing is lost",
     403: "this key may not do that; ask for access to the model",
     404: "the service knows no such task or call",
-    413: "send a smaller file",
+    413: "send less: a smaller file, or a shorter prompt",
     429: "wait; the client slows down by itself",
 }
 _KIND: dict[int, type[ServiceError]] = {

@@ -9,15 +9,13 @@ from itertools import islice
 import attrs
 import click
 
-from omniedit.api import wire
 from omniedit.cli.exits import Exit
 from omniedit.cli.inputs import expand
-from omniedit.cli.session import say
+from omniedit.cli.session import is_local, say
 from omniedit.cli.words import clean
 from omniedit.codecs import describe_error
 from omniedit.core.preflight import refuse_edit
 from omniedit.errors import InvalidEdit, OmniEditError
-from omniedit.flow.settings import find_base_url
 from omniedit.flow.sources import Sources
 from omniedit.models import Edit, MediaFacts
 
@@ -31,7 +29,7 @@ async def check_clips(names: tuple[str, ...], base_url: str | None, *, as_json: 
 
     A clip on this machine's own network is looked at all the same: only the service could not fetch it.
     """
-    local = wire.is_loopback(wire.normalize_origin(find_base_url(base_url), name="base_url"))
+    local = is_local(base_url)
     sources = Sources(local_service=True)
     clips = expand(names)
     refused = 0

@@ -35,6 +35,7 @@ class Display(ABC):
 
     def __init__(self, stop: Stop) -> None:
         self.lines = Lines(self._closed)
+        self.began = time.monotonic()
         self._stop = stop
         self.statistics: Callable[[], BatchStatistics | None] = lambda: None
         self._logs = _Logs(self)

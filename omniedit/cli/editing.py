@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn
@@ -13,12 +14,14 @@ import attrs
 from omniedit.changes import Change, Saved, Summary
 from omniedit.cli.exits import Exit, exit_of_error
 from omniedit.cli.options import Service
-from omniedit.cli.session import Stop, make_folder, open_client, run, say, say_error
+from omniedit.cli.paths import is_folder, is_there
+from omniedit.cli.remedies import mend_of
+from omniedit.cli.session import Stop, errors_said, make_folder, open_client, run, say, say_error
 from omniedit.cli.words import Conclusion, amount, clean, clock_time, same_command
 from omniedit.core.naming import part_name, render, stem_of
-from omniedit.errors import InvalidEdit, JournalError, OmniEditError
+from omniedit.errors import InvalidEdit, JournalError, OmniEditError, TaskFailed
 from omniedit.flow.client import Client
-from omniedit.models import Edit, Status
+from omniedit.models import Edit, Entry, Status
 
 if TYPE_CHECKING:
     from omniedit.cli.display import Display
@@ -31,6 +34,7 @@ _NOTHING_LEFT = {
     *(Status.saved, Status.failed, Status.cancelled, Status.rejected),
     *(Status.queued, Status.uploading),
 }
+_OTHER_EDIT = "name_taken"
 
 
 @attrs.frozen(kw_only=True)
@@ -58,13 +62,15 @@ class EditOptions:
         if self.output is None:
             return Path(f"{stem_of(self.source)}-edited.mp4")
         path = Path(self.output)
-        is_folder = self.output.endswith("/") or path.is_dir()
-        return path / render("{stem}", self.edit) if is_folder else path
+        into = self.output.endswith("/") or is_folder(path)
+        return path / render("{stem}", self.edit) if into else path
 
 
 def run_edit(options: EditOptions) -> NoReturn:
     """Run one edit, or go on with it."""
-    target = options.target
+    with errors_said():
+        target = options.target
+        _check_place(target)
     memory = target.with_name(part_name(target.name, ".journal"))
 
     async def work(stop: Stop) -> int:
@@ -92,6 +98,20 @@ def run_edit(options: EditOptions) -> NoReturn:
     run(work)
 
 
+def _check_place(target: Path) -> None:
+    """Refuse a place that nothing could be written to, while nothing is paid for."""
+    try:
+        target.name.encode()
+        with suppress(FileNotFoundError):
+            target.lstat()
+    except UnicodeEncodeError:
+        raise InvalidEdit(f"the name of {target} is no UTF-8", field="save_to", mend="give -o another name") from None
+    except OSError as error:
+        raise InvalidEdit(
+            f"{target} cannot be written: {error.strerror}", field="save_to", mend="give -o another place"
+        ) from None
+
+
 @attrs.define
 class _Work:
     options: EditOptions
@@ -99,12 +119,11 @@ class _Work:
     journal: SqliteJournal
     client: Client
     display: Display
-    began: float = attrs.field(factory=time.monotonic)
 
     async def run(self) -> int:
         from omniedit.cli.follow import follow
 
-        if self.journal.path.exists():
+        if is_there(self.journal.path):
             say(f"Going on with what {self.journal.path} remembers.")
         async with self.display, self.client:
             run = self.client.edit(
@@ -114,21 +133,29 @@ class _Work:
                 on_transfer=self.display.moved,
             )
             try:
-                ended: Saved | OmniEditError = await follow(run, self.display)
+                ended: Saved | OmniEditError = await follow(run, self.display, _in_words_of_edit)
             except OmniEditError as error:
-                ended = error
-            await self.display.finish(self._summary(run.status, ended))
+                ended = _reworded(error)
+            await self.display.finish(self._summary(run.status, ended, await self._entry()))
             await self._forget()
         return self._conclude(ended, run.status)
 
-    def _summary(self, status: Status, ended: Saved | OmniEditError) -> Summary:
-        elapsed = time.monotonic() - self.began
+    async def _entry(self) -> Entry | None:
+        """What the journal knows of the edit by now; None where it was refused before it could be remembered."""
+        try:
+            return await self.journal.entry(self.options.edit.key)
+        except JournalError:
+            return None  # it was never opened, or is what failed; the run's own error says so
+
+    def _summary(self, status: Status, ended: Saved | OmniEditError, entry: Entry | None) -> Summary:
+        elapsed = time.monotonic() - self.display.began
+        reserved, used = (entry.credits_reserved, entry.credits_used) if entry is not None else (None, None)
+        summary = Summary({status: 1}, reserved or 0.0, used or 0.0, elapsed)
         if isinstance(ended, Saved):
-            cost = ended.credits or 0.0
-            return Summary({status: 1}, cost, cost, elapsed)
+            return summary
         failure = Change(self.options.edit, status, at=datetime.now(UTC), task_id=ended.task_id, error=ended)
         pausing = ended if exit_of_error(ended) is Exit.paused else None
-        return Summary({status: 1}, 0.0, 0.0, elapsed, failures=(failure,), stopped=pausing)
+        return attrs.evolve(summary, failures=(failure,), stopped=pausing)
 
     async def _forget(self) -> None:
         """Remove the journal once there is nothing to go on with."""
@@ -146,18 +173,29 @@ class _Work:
             self.display.conclude(Conclusion(headline))
             return Exit.saved
         say_error(self._explained(ended))
-        if self.journal.path.exists():
+        if is_there(self.journal.path) and ended.code != _OTHER_EDIT:
             say(f"To go on: {clean(same_command())}")
         if isinstance(ended, JournalError) and status != Status.queued:
             return Exit.some_not_saved
         return exit_of_error(ended)
 
     def _explained(self, error: OmniEditError) -> OmniEditError:
-        if error.code != "name_taken":
+        if error.code != _OTHER_EDIT:
             return error
         return InvalidEdit(
             f"{self.journal.path} remembers another edit that is to be saved as {self.target}",
             field="save_to",
-            code="name_taken",
-            mend="run that command again to finish it, or choose another -o",
+            code=_OTHER_EDIT,
+            mend="run the command of that edit again to finish it, or choose another -o",
         )
+
+
+def _in_words_of_edit(change: Change) -> Change:
+    return change if change.error is None else attrs.evolve(change, error=_reworded(change.error))
+
+
+def _reworded(error: OmniEditError) -> OmniEditError:
+    """A failed edit is forgotten with its journal: what `batch` has an option for, here the same command does."""
+    if isinstance(error, TaskFailed):
+        error.mend = mend_of(error).replace("--retry-failed", "the same command")
+    return error

@@ -11,6 +11,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from importlib import metadata
@@ -24,6 +25,7 @@ from omniedit.api import wire
 from omniedit.api.client import Door
 from omniedit.cli.exits import Exit
 from omniedit.cli.options import Service
+from omniedit.cli.paths import is_there
 from omniedit.cli.session import read_key
 from omniedit.cli.survey import survey
 from omniedit.cli.words import amount, clean, counted
@@ -85,7 +87,7 @@ async def _findings(service: Service, folder: Path, journal: Path | None) -> Asy
     for finding in _disk(folder):
         yield finding
     memory = journal or folder / "omniedit.db"
-    if journal is not None or memory.exists():
+    if journal is not None or is_there(memory):
         yield await _journal(memory)
 
 
@@ -183,12 +185,15 @@ def _trouble(name: str, error: OmniEditError) -> Finding:
 
 
 def _disk(folder: Path) -> Iterator[Finding]:
-    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    place = folder.absolute()
+    there = next(path for path in (place, *place.parents) if is_there(path))
     try:
+        with suppress(FileNotFoundError):
+            place.stat()
         with tempfile.TemporaryFile(dir=there, prefix=".omniedit-"):
             yield Finding("folder", State.ok, f"{there} can be written to")
     except OSError as error:
-        yield Finding("folder", State.problem, f"{there} cannot be written to: {error.strerror}", "name another -o DIR")
+        yield Finding("folder", State.problem, f"{place} cannot be written to: {error.strerror}", "name another -o DIR")
     free = shutil.disk_usage(there).free
     state = State.ok if free >= _LEAST_FREE else State.warning
     mend = "" if free >= _LEAST_FREE else "free some space: a full disk pauses downloads, and links live 24 hours"

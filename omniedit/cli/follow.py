@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator
+import time
+from collections.abc import AsyncIterator, Callable, Generator
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -27,13 +28,13 @@ class Run(Protocol[T_co]):
     def __aiter__(self) -> AsyncIterator[Change]: ...
 
 
-async def follow(run: Run[T], display: Display) -> T:
-    """Show every change of a run; its result, or what it raises.
+async def follow(run: Run[T], display: Display, reword: Callable[[Change], Change] | None = None) -> T:
+    """Show every change of a run, reworded if need be; its result, or what it raises.
 
     Cancelled, it leaves the run to its client, which books what is being paid for when it is closed.
     """
     async for change in run:
-        await display.show(change)
+        await display.show(change if reword is None else reword(change))
     return await run
 
 
@@ -43,9 +44,8 @@ async def tell_interrupted(display: Display, journal: Path) -> None:
         seen = await survey(journal)
     except JournalError:
         return  # it ended before anything was written
-    await display.finish(
-        Summary(seen.counts, credits_reserved=seen.credits_reserved, credits_used=seen.credits_used, elapsed=0.0)
-    )
+    elapsed = time.monotonic() - display.began
+    await display.finish(Summary(seen.counts, seen.credits_reserved, seen.credits_used, elapsed))
     in_flight = {s: n for s, n in seen.counts.items() if not s.terminal and s not in _UNSENT}
     waiting = sum(n for s, n in seen.counts.items() if s in _UNSENT)
     headline = (

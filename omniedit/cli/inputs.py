@@ -10,6 +10,7 @@ from pathlib import Path
 import attrs
 
 from omniedit.cli.manifest import SUFFIXES, Manifest, ManifestError
+from omniedit.cli.paths import is_folder
 from omniedit.cli.session import say_error
 from omniedit.cli.stream import edits_from_stdin
 from omniedit.core.preflight import is_url
@@ -29,6 +30,8 @@ class Input:
     """Asynchronous only when they come from standard input."""
     expected: int | None
     """How many, when that is known beforehand."""
+    manifest: str = ""
+    """The name of the file that they come from, if they do."""
     problems: tuple[ManifestError, ...] = ()
     """Why nothing may be sent."""
 
@@ -59,7 +62,7 @@ def read_input(
         return Input(edits_from_stdin(on_bad_line), None)
     manifest = Manifest(Path(one))
     judged = manifest.judge(template)
-    return Input(manifest.edits(), judged.edits, judged.problems)
+    return Input(manifest.edits(), judged.edits, one, judged.problems)
 
 
 def refuse_problems(found: Input) -> None:
@@ -71,7 +74,11 @@ def refuse_problems(found: Input) -> None:
     for problem in found.problems:
         say_error(problem)
     if found.problems:
-        raise ConfigurationError("the manifest is refused as a whole; nothing was sent", code="manifest")
+        raise ConfigurationError(
+            f"the manifest {found.manifest} is refused as a whole; nothing was sent",
+            code="manifest",
+            mend="mend the lines named above, then run the same command again",
+        )
 
 
 def _from_clips(names: tuple[str, ...], prompt: str | None) -> Input:
@@ -87,15 +94,17 @@ def expand(names: Iterable[str]) -> Iterator[str]:
     """Every clip that was named: a folder stands for the mp4s right in it, a pattern for what it matches.
 
     Raises:
-        InvalidEdit: a folder without clips, or a pattern without a match.
+        InvalidEdit: nothing, a folder without clips or one that cannot be read, or a pattern without a match.
     """
     for name in names:
-        if is_url(name) or not (Path(name).is_dir() or _is_pattern(name)):
+        if not name.strip():
+            raise InvalidEdit("source is empty", field="source", mend="give the URL or the path of a clip")
+        if is_url(name) or not (is_folder(name) or _is_pattern(name)):
             yield name
             continue
-        found = _clips_in(name) if Path(name).is_dir() else sorted(glob.glob(name, recursive=True))  # noqa: PTH207 - as typed
+        found = _clips_in(name) if is_folder(name) else sorted(glob.glob(name, recursive=True))  # noqa: PTH207 - as typed
         if not found:
-            what = f"the folder {name} holds no {_CLIP}" if Path(name).is_dir() else f"{name} matches nothing"
+            what = f"the folder {name} holds no {_CLIP}" if is_folder(name) else f"{name} matches nothing"
             raise InvalidEdit(what, field="source", mend="check the path")
         yield from found
 
@@ -105,5 +114,18 @@ def _is_pattern(name: str) -> bool:
 
 
 def _clips_in(folder: str) -> list[str]:
-    with os.scandir(folder) as found:
-        return sorted(entry.path for entry in found if entry.name.lower().endswith(_CLIP) and entry.is_file())
+    try:
+        with os.scandir(folder) as found:
+            return sorted(entry.path for entry in found if entry.name.lower().endswith(_CLIP) and _is_file(entry))
+    except OSError as error:
+        raise InvalidEdit(
+            f"the folder {folder} cannot be read: {error.strerror}", field="source", mend="check who may read it"
+        ) from None
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """A link that leads where nobody may look counts: it is refused as a clip, and the others go on."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return True

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections.abc import Callable
+
+from omniedit.cli.standard import shut_out
 
 __all__ = ["Lines"]
 
@@ -52,9 +53,7 @@ class Lines:
     def _give_up(self, error: OSError) -> None:
         self._closed = True
         self._waiting.clear()
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())  # what Python flushes at its end goes nowhere, without an error
-        os.close(nowhere)
+        shut_out()
         self._on_closed(f"standard output is closed: {error.strerror or error}")
 
 

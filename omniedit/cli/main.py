@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import sys
-from io import TextIOWrapper
 from typing import NoReturn
+
+from omniedit.cli.standard import open_streams, shut_out, tell
 
 __all__ = ["main"]
 
+_FAILED = 1
 _USAGE = 2
 _INTERRUPTED = 130
 
 
 def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
+    open_streams()
     try:
         import click
 
@@ -22,9 +25,6 @@ def main() -> NoReturn:
         if (error.name or "").partition(".")[0] != "click":
             raise
         sys.exit(_lacking())
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a prompt must not fail for the terminal's alphabet
     try:
         cli.main(prog_name="omniedit", standalone_mode=False)
     except click.ClickException as error:
@@ -32,9 +32,19 @@ def main() -> NoReturn:
         sys.exit(error.exit_code)
     except click.Abort:
         sys.exit(_INTERRUPTED)
+    except OSError as error:
+        sys.exit(_refused(error))
     sys.exit(0)
 
 
 def _lacking() -> int:
-    sys.stderr.write('omniedit: the command line is not installed; get it with: pip install "omniedit[cli]"\n')
+    tell('omniedit: the command line is not installed; get it with: pip install "omniedit[cli]"')
     return _USAGE
+
+
+def _refused(error: OSError) -> int:
+    """What the operating system refuses, and no command has better words for: most often a full standard output."""
+    shut_out()
+    what = f"{error.filename} cannot be used" if error.filename else "the output cannot be written"
+    tell(f"omniedit: {what}: {error.strerror or error}")
+    return _FAILED

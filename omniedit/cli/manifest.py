@@ -26,6 +26,8 @@ __all__ = ["Judged", "Manifest", "ManifestError", "SUFFIXES", "read_json_line"]
 SUFFIXES = (".csv", ".jsonl")
 _COLUMNS = ("source", "prompt", "name", "variant")
 _LONGEST = 1 << 20  # bytes of one line
+_MOST_VARIANTS = 1 << 63  # what a journal can hold
+_MOST_DIGITS = len(str(_MOST_VARIANTS))
 _MOST_TOLD = 20  # wrong lines, after which the rest is not looked at
 _JSON_MEND = 'write one JSON object a line, such as {"source": "a.mp4", "prompt": "Make it snow"}'
 _UTF8 = "save the manifest as UTF-8"
@@ -181,8 +183,8 @@ def _columns(header: list[str] | None) -> list[str]:
     for column in columns:
         if column not in _COLUMNS:
             raise _wrong_column(1, column)
-    for column in ("source", "prompt"):
-        if columns.count(column) != 1:
+    for column in _COLUMNS:
+        if columns.count(column) > 1 or (column in {"source", "prompt"} and column not in columns):
             what = "is missing" if column not in columns else "is there twice"
             raise ManifestError(
                 1, f"the column {column} {what}", field=column, mend="begin with the header: source,prompt"
@@ -199,7 +201,7 @@ def _edit_of_cells(line: int, columns: list[str], cells: list[str]) -> Edit:
         )
     values = dict(zip(columns, cells, strict=True))
     variant = values.get("variant", "").strip()
-    if variant and not (variant.isascii() and variant.isdigit()):
+    if variant and not (variant.isascii() and variant.isdigit() and len(variant) <= _MOST_DIGITS):
         raise _wrong_variant(line, variant)
     name = values.get("name") or None
     return _edit(line, values["source"], values["prompt"], name, int(variant or 0))
@@ -273,6 +275,8 @@ def _attempt(make: Callable[[], Edit]) -> Edit | ManifestError:
 
 
 def _edit(line: int, source: str, prompt: str, name: str | None, variant: int) -> Edit:
+    if variant >= _MOST_VARIANTS:
+        raise _wrong_variant(line, variant)
     if name is not None:
         try:
             check_name(name)
@@ -293,5 +297,5 @@ def _wrong_column(line: int, column: str) -> ManifestError:
 
 def _wrong_variant(line: int, variant: object) -> ManifestError:
     return ManifestError(
-        line, f"variant {str(variant)[:40]!r} is no whole number", field="variant", mend="0, 1, 2, ..."
+        line, f"variant {str(variant)[:40]!r} is no whole number below 2**63", field="variant", mend="0, 1, 2, ..."
     )

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from functools import wraps
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
 __all__ = [
+    "Number",
     "Service",
     "dsn_option",
     "journal_options",
     "json_option",
     "preflight_option",
     "read_bytes",
+    "read_prefix",
     "service_options",
     "settling_option",
     "uncertain_option",
@@ -92,6 +95,17 @@ settling_option = click.option(
 )
 
 
+class Number(click.FloatRange):
+    """A number within bounds; `nan` lies within none, though no comparison says so."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - click's
+        """The number."""
+        found = super().convert(value, param, ctx)
+        if math.isnan(found):
+            self.fail(f"{value!r} is no number", param, ctx)
+        return found
+
+
 _UNITS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
 
 
@@ -102,3 +116,11 @@ def read_bytes(text: str) -> float:
     if not size:
         raise click.BadParameter(f"{text!r} is no number of bytes; write 500k or 5M")
     return size
+
+
+def read_prefix(text: str) -> str:
+    """A path for addresses below it, with a slash at its beginning and none at its end."""
+    path = "/" + text.strip("/")
+    if not re.fullmatch(r"[A-Za-z0-9._~/-]+", path):
+        raise click.BadParameter(f"{text!r} is no path; write it as /omniedit, with letters, digits and . _ ~ -")
+    return path.rstrip("/")

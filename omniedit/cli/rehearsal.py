@@ -11,12 +11,12 @@ from pathlib import Path
 import attrs
 import click
 
-from omniedit.api import wire
 from omniedit.cli.batchoptions import BatchOptions
 from omniedit.cli.claims import Claims
 from omniedit.cli.exits import Exit
 from omniedit.cli.inputs import Input
-from omniedit.cli.session import say
+from omniedit.cli.paths import is_there
+from omniedit.cli.session import is_local, say
 from omniedit.cli.words import amount, clean
 from omniedit.codecs import describe_error
 from omniedit.core.money import estimate_credits
@@ -24,7 +24,6 @@ from omniedit.core.preflight import refuse_edit
 from omniedit.core.resume import Plan, plan
 from omniedit.errors import InvalidEdit, OmniEditError
 from omniedit.flow.admission import Placing
-from omniedit.flow.settings import find_base_url
 from omniedit.flow.sources import Sources
 from omniedit.journal.base import Counts, JournalReader
 from omniedit.journal.sqlite import SqliteReader
@@ -89,9 +88,9 @@ class _Sums:
 
 async def rehearse(options: BatchOptions, edits: Input) -> int:
     """Show a batch without running it; 1 when an edit would be refused."""
-    local = wire.is_loopback(wire.normalize_origin(find_base_url(options.service.base_url), name="base_url"))
+    local = is_local(options.service.base_url)
     sources = Sources(local_service=local, preflight=not options.no_preflight)
-    journal = SqliteReader(options.memory) if options.memory.exists() else None
+    journal = SqliteReader(options.memory) if is_there(options.memory) else None
     sums = _Sums()
     try:
         with Claims() as claims:

@@ -30,7 +30,7 @@ _MENDS = {
     "UnexpectedReply": "check --base-url; if it is right, report the path that the error names",
     "TransportFailed": "check the network and the address, then run the same command again",
     "SubmissionUncertain": "look into the account's task list; --on-uncertain replay repeats with the same key",
-    "TaskFailed": "see its code below; it was not billed",
+    "TaskFailed": "see its code below; it was not billed, unless that says so",
     "TaskCancelled": "submit it again with --retry-failed if it is still wanted; it was not billed",
     "TaskOverdue": "run the same command again later: the task is looked at again",
     "ClientClosed": "run the same again with the same journal: nothing paid is forgotten",
@@ -58,8 +58,9 @@ CODES = {
     "upstream_error": "later, with --retry-failed",
     "model_unavailable": "later, with --retry-failed",
     "unknown_error": "ask the service, naming the task",
+    "no_results": "it was probably billed: ask the service, naming the task; it is not submitted again",
 }
-"""Codes of failed tasks, and what to do: failed tasks are not billed. The set is open."""
+"""Codes of failed tasks, and what to do: failed tasks are not billed, but for one. The set is open."""
 
 
 @attrs.frozen

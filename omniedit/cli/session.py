@@ -7,23 +7,25 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypedDict, TypeVar, Unpack
 
 import click
 
+from omniedit.api import wire
 from omniedit.cli.exits import Exit, exit_of_error
 from omniedit.cli.options import Service
 from omniedit.cli.remedies import mend_of
 from omniedit.cli.words import clean
 from omniedit.errors import ConfigurationError, OmniEditError
+from omniedit.flow.settings import find_base_url
 
 if TYPE_CHECKING:
     from omniedit.flow.client import Client
     from omniedit.journal.base import Journal
 
-__all__ = ["Stop", "errors_said", "make_folder", "open_client", "read_key", "run", "say", "say_error"]
+__all__ = ["Stop", "errors_said", "is_local", "make_folder", "open_client", "read_key", "run", "say", "say_error"]
 
 C = TypeVar("C", bound="Client")
 _LONGEST_KEY = 4096  # bytes
@@ -111,8 +113,9 @@ async def _guarded(work: Callable[[Stop], Awaitable[int]]) -> int:
 
 
 def say(text: str) -> None:
-    """Talk to the user, on standard error."""
-    click.echo(text, err=True)
+    """Talk to the user, on standard error; a full disk under it stops no edit."""
+    with suppress(OSError):
+        click.echo(text, err=True)
 
 
 def say_error(error: OmniEditError) -> None:
@@ -141,6 +144,15 @@ def open_client(service: Service, kind: type[C], **options: Unpack[ClientOptions
         ConfigurationError: no key, or an address that cannot be one.
     """
     return kind(read_key(service.key_file), base_url=service.base_url, files_url=service.files_url, **options)
+
+
+def is_local(base_url: str | None) -> bool:
+    """Whether the service that the user named is on this machine.
+
+    Raises:
+        ConfigurationError: the address cannot be one.
+    """
+    return wire.is_loopback(wire.normalize_origin(find_base_url(base_url), name="base_url"))
 
 
 def make_folder(folder: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import CancelledError
 
 from omniedit.cli.manifest import ManifestError, read_json_line
 from omniedit.models import Edit
@@ -81,7 +82,7 @@ def _read(loop: asyncio.AbstractEventLoop, queue: asyncio.Queue[bytes]) -> None:
             chunk = b""
         try:
             asyncio.run_coroutine_threadsafe(queue.put(chunk), loop).result()
-        except RuntimeError:
-            return  # the loop is closed
+        except (RuntimeError, CancelledError):
+            return  # the loop is closed, or is just being closed
         if not chunk:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import unicodedata
@@ -71,7 +72,20 @@ def counted(counts: Mapping[Status, int]) -> str:
 
 def same_command() -> str:
     """The command that is running, to be run again. No key is in it: there is no option for one."""
-    return shlex.join(["omniedit", *sys.argv[1:]])
+    return " ".join(["omniedit", *(_quoted(argument) for argument in sys.argv[1:])])
+
+
+def _quoted(argument: str) -> str:
+    """An argument as a shell takes it back; what cannot be shown as it is goes through the `$'...'` of bash and zsh."""
+    if clean(argument, len(argument)) == argument:
+        return shlex.quote(argument)
+    return f"$'{''.join(_escaped(char) for char in argument)}'"
+
+
+def _escaped(char: str) -> str:
+    if char in "\\'":
+        return f"\\{char}"
+    return char if _visible(char) == char else "".join(f"\\x{byte:02x}" for byte in os.fsencode(char))
 
 
 def ended_line(change: Change) -> str:

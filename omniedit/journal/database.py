@@ -104,8 +104,7 @@ def writable(path: Path, origin: str) -> Generator[sqlite3.Connection]:
 @contextmanager
 def read_only(path: Path) -> Generator[sqlite3.Connection]:
     """Open for reading while others may write. Raises `JournalError`."""
-    if not path.exists():
-        raise JournalError(f"there is no journal at {path}", mend="check the path")
+    _check_file(path)
     connection = _open_to_read(path)
     try:
         try:
@@ -121,6 +120,24 @@ def read_only(path: Path) -> Generator[sqlite3.Connection]:
         yield connection
     finally:
         connection.close()
+
+
+def _check_file(path: Path) -> None:
+    """Say what is wrong with a path before SQLite does, in words that name other causes."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise JournalError(f"there is no journal at {path}", mend="check the path") from None
+    except OSError as error:
+        raise JournalError(
+            f"the journal {path} cannot be read: {error.strerror}", mend="check the path, and who may read it"
+        ) from None
+    if not stat.S_ISREG(mode):
+        raise _no_file(path)
+
+
+def _no_file(path: Path) -> JournalError:
+    return JournalError(f"the journal {path} is no file", mend="give the path of a file")
 
 
 def _open(path: Path, mode: str) -> sqlite3.Connection:
@@ -154,7 +171,7 @@ def _make(path: Path) -> None:
     try:
         if path.exists():
             if not stat.S_ISREG(path.stat().st_mode):
-                raise JournalError(f"the journal {path} is no file", mend="give the path of a file")
+                raise _no_file(path)
             return
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:

@@ -36,16 +36,34 @@ def check_target(place: str | os.PathLike[str], *, folder: bool) -> Path:
         ConfigurationError: the folder above is missing, or something that is no sheet lies there.
     """
     path = Path(place).absolute()
+    try:
+        return _free_sheet(path, folder=folder)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the report {path} could not be written: {error.strerror}", mend="name another place", code="report_failed"
+        ) from None
+
+
+def _free_sheet(path: Path, *, folder: bool) -> Path:
     if not path.parent.is_dir():
         raise ConfigurationError(f"the folder {path.parent} for the report does not exist", mend="make it first")
     sheet = path / "index.html" if folder else path
     if folder and path.exists() and not path.is_dir():
         raise ConfigurationError(f"{path} is a file", mend="name another folder for the report")
-    if sheet.exists() and not _is_sheet(sheet):
+    if _is_there(sheet) and not _is_sheet(sheet):
         raise ConfigurationError(
             f"{sheet} exists and is no report of ours: it is left alone", mend="name another file, or move it away"
         )
     return sheet
+
+
+def _is_there(path: Path) -> bool:
+    """Unlike `exists`, which does so in some versions of Python only, it raises where nobody can look."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def _is_sheet(path: Path) -> bool:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +54,10 @@ class Command:
         out, err = process.communicate(stdin, timeout=PATIENCE)
         return Done(process.returncode, out.decode(), err.decode())
 
-    def start(self, *arguments: str | Path, **environment: str) -> subprocess.Popen[bytes]:
-        """Start it."""
+    def start(self, *arguments: str | Path, under: Sequence[str] = (), **environment: str) -> subprocess.Popen[bytes]:
+        """Start it, under another command if one is given."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "omniedit", *map(str, arguments)],
+            [*under, sys.executable, "-m", "omniedit", *map(str, arguments)],
             cwd=self.folder,
             env={**self.environment, **environment},
             stdin=subprocess.PIPE,

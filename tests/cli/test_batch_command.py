@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sqlite3
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,9 @@ FIELDS = {
 }
 QUICK = Settings(editing="copy", task_seconds=0.3, pending_seconds=0.05)
 KEY = "sk-secret-of-the-test"
+ASKED = ("--prompt", "x", "-o", "out")
+# Root may look into every folder, unless it gives that up.
+WITHOUT_RIGHTS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
 
 
 def rows(*edits: Mapping[str, object]) -> bytes:
@@ -93,7 +99,20 @@ def test_one_bad_edit_does_not_stop_the_others(omniedit: Any, clips: Path) -> No
         (["batch", "a.mp4", "--prompt", "x", "-o", "out", "--key-file", "none"], "key file"),
         (["batch", "a.mp4", "--prompt", "x", "-o", "out", "--base-url", "http://example.com"], "https"),
         (["batch", "a.mp4", "--prompt", "x", "-o", "file/out"], "cannot be made"),
-        (["batch", "wrong.csv", "-o", "out"], "refused as a whole"),
+        (["batch", "wrong.csv", "-o", "out"], "the manifest wrong.csv is refused as a whole"),
+        (["batch", "wrong.csv", "-o", "out"], "mend the lines named above"),
+        (["batch", "", "--prompt", "x", "-o", "out"], "source is empty"),
+        (["batch", "a.mp4", "--prompt", "x", "-o", "out", "--report", f"{'雪' * 100}/s.html"], "name too long"),
+        (["batch", "a.mp4", "--prompt", "x", "-o", "out", "--max-credits", "nan"], "no number"),
+        (["batch", "a.mp4", "--prompt", "x", "-o", "out", "--max-credits", "-1"], "x>=0"),
+        (["batch", "a.mp4", "--prompt", "x", "-o", "out", "--callback-base", "http://example.com"], "https only"),
+        (["batch", "a.mp4", "--prompt", "x", "-o", "out", "--callback-base", "here", "--dry-run"], "is no URL"),
+        (["receive", "wrong.csv", "--prefix", "a b"], "is no path"),
+        (["receive", "wrong.csv", "--prefix", "/{nonce}"], "is no path"),
+        (["status", "."], "is no file"),
+        (["check", ""], "source is empty"),
+        (["edit", "a.mp4", "x", "-o", "雪" * 100], "name too long"),
+        (["edit", "a.mp4", "x", "-o", "r\udcff.mp4"], "no UTF-8"),
         (["edit", "a.mp4", ""], "prompt is empty"),
         (["edit", "missing.mp4", "x"], "does not exist"),
     ],
@@ -110,6 +129,47 @@ def test_wrong_usage_is_exit_2_and_sends_nothing(
     assert "Traceback" not in done.err
     assert sandbox.requests == []
     assert sorted(path.name for path in omniedit.folder.iterdir()) == ["file", "wrong.csv"]
+
+
+def test_a_clip_that_cannot_be_looked_at_is_refused_and_the_others_go_on(omniedit: Any, clips: Path) -> None:
+    """Its name is too long for any file, or it is a link to itself."""
+    (clips / "loop.mp4").symlink_to("loop.mp4")
+    done = omniedit("batch", clips, "雪" * 100, "--prompt", "x", "-o", "out")
+    assert done.code == 1
+    assert "Saved 3 of 5" in done.err
+    assert "name too long" in done.err
+    assert omniedit("check", "雪" * 100).out.startswith("refuse")
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and shutil.which("setpriv") is None, reason="root cannot give up its rights here")
+def test_what_nobody_may_read_is_refused_in_words(omniedit: Any, clips: Path, sandbox: BackgroundSandbox) -> None:
+    """A folder without rights as source, output, journal, and place of the sheet."""
+    locked = omniedit.folder / "locked"
+    locked.mkdir(mode=0)
+    commands: dict[tuple[str, ...], int] = {
+        ("check", "locked"): 2,
+        ("check", "locked/a.mp4"): 1,
+        ("batch", "locked", *ASKED): 2,
+        ("batch", "clips", *ASKED, "--report", "locked/s.html"): 2,
+        ("edit", "clips/a.mp4", "x", "-o", "locked/a.mp4"): 2,
+        ("status", "locked/omniedit.db"): 2,
+        ("doctor", "-o", "locked/out"): 1,
+        ("doctor", "--journal", "locked/omniedit.db"): 1,
+    }
+    for command, code in commands.items():
+        process = omniedit.start(*command, under=WITHOUT_RIGHTS)
+        told = b"".join(process.communicate(timeout=60)).decode()
+        assert (process.returncode, "Permission denied" in told, "Traceback" in told) == (code, True, False), told
+    assert sandbox.submissions == []
+
+
+def test_the_command_that_goes_on_can_be_pasted_back(omniedit: Any) -> None:
+    """Hidden characters, bytes that are no text, quotes and line ends: a shell reads the same arguments again."""
+    command = ("batch", "x\u200e.mp4", "r\udcff\\.mp4", "plain name.mp4", "--prompt", "it's\nso", "-o", "out")
+    again = omniedit(*command).err.splitlines()[-1].partition("skips what is saved: omniedit ")[2]
+    read = subprocess.run(["bash", "-c", f"printf '%s\\0' {again}"], capture_output=True, check=True).stdout
+    assert read.split(b"\0")[:-1] == [os.fsencode(argument) for argument in command]
+    assert again.isprintable()
 
 
 def test_a_missing_key_names_its_variable(omniedit: Any, clips: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from omniedit.testing import BackgroundSandbox, Settings
@@ -68,10 +69,56 @@ def test_an_uncertain_edit_keeps_its_journal(omniedit: Any, clips: Path, sandbox
     other = omniedit("edit", sandbox.host_clip(clips / "b.mp4"), "y", "-o", "out.mp4")
     assert other.code == 2
     assert "remembers another edit" in other.err
+    assert "To go on" not in other.err  # the refused command would only be refused again
     assert (omniedit.folder / "out.mp4.journal").exists()
     assert omniedit(*command, "--on-uncertain", "replay").code == 0
     assert len(sandbox.accepted) == 1
     assert not (omniedit.folder / "out.mp4.journal").exists()
+
+
+@pytest.mark.omniedit(
+    settings=QUICK,
+    faults={"faults": [{"fault": "fail", "code": "service_error", "prompt": "doomed"}, {"fault": "cancel"}]},
+)
+@pytest.mark.parametrize("prompt", ["doomed", "cancelled"])
+def test_a_mend_names_no_option_that_edit_does_not_have(omniedit: Any, clips: Path, prompt: str) -> None:
+    """What may be tried again is tried by the same command."""
+    done = omniedit("edit", clips / "a.mp4", prompt, "-o", "out.mp4")
+    assert done.code == 1
+    assert "--retry-failed" not in done.out + done.err
+    assert "the same command" in done.err
+
+
+@pytest.mark.omniedit(
+    settings=QUICK,
+    faults={"faults": [{"fault": "fail", "prompt": "doomed"}, {"fault": "empty_results", "prompt": "empty"}]},
+)
+@pytest.mark.parametrize("prompt", ["x", "doomed", "empty"])
+def test_money_is_what_the_service_said(omniedit: Any, clips: Path, prompt: str) -> None:
+    """Reserved and used apart, of a saved edit and of a failed one: the same sums as a batch of one tells."""
+    alone = omniedit("edit", clips / "a.mp4", prompt, "-o", "alone.mp4", "--json").summary
+    batch = omniedit("batch", clips / "a.mp4", "--prompt", prompt, "-o", "out", "--json").summary
+    assert alone["credits_reserved"] == pytest.approx(batch["credits_reserved"], abs=0.001)
+    assert alone["credits_used"] == pytest.approx(batch["credits_used"], abs=0.001)
+    assert alone["credits_reserved"] > 60
+    assert bool(alone["credits_used"]) == (prompt != "doomed")
+
+
+@pytest.mark.omniedit(settings=attrs.evolve(QUICK, usage_on_get=False))
+def test_what_the_service_does_not_say_was_used_is_not_made_up(omniedit: Any, clips: Path) -> None:
+    """Reserved is known from the acceptance; that so much was used, nobody said."""
+    summary = omniedit("edit", clips / "a.mp4", "x", "-o", "out.mp4", "--json").summary
+    assert summary["credits_reserved"] > 60
+    assert summary["credits_used"] == 0.0
+
+
+@pytest.mark.omniedit(settings=QUICK, faults={"faults": [{"fault": "empty_results", "first": 1}]})
+def test_a_paid_task_without_a_result_is_not_called_free(omniedit: Any, clips: Path) -> None:
+    """It was probably billed, and nobody is told to submit it again."""
+    done = omniedit("batch", clips / "a.mp4", "--prompt", "x", "-o", "out")
+    assert done.code == 1
+    assert "probably billed" in done.err
+    assert "not billed" not in done.err
 
 
 @pytest.mark.parametrize("key", ["sk-sandbox-unauthorized", "sk-sandbox-broke", "sk-sandbox-denied"])

@@ -159,8 +159,9 @@ def test_the_receiver_takes_calls_for_a_journal(omniedit: Any, clips: Path) -> N
     """It answers beside a journal, and refuses to start without one."""
     assert omniedit("receive", "none.db").code == 2
     assert omniedit("batch", clips / "a.mp4", "--prompt", "x", "-o", "out").code == 0
-    server = omniedit.start("receive", "out/omniedit.db", "--port", "0")
+    server = omniedit.start("receive", "out/omniedit.db", "--port", "0", "--prefix", "hooks/")
     address = server.stdout.readline().decode().split()[-1]
+    assert address.endswith("/hooks")
     status = asyncio.run(_post(f"{address}/{'n' * 32}"))
     server.terminate()
     server.communicate(timeout=60)

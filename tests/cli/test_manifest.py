@@ -69,12 +69,15 @@ def test_json_lines_give_edits_in_order(tmp_path: Path) -> None:
         ("source,prompt,aspect_ratio\na,b,1:1\n", 1, "aspect_ratio", "write the wish into the prompt"),
         ("source,prompt,negative_prompt\na,b,c\n", 1, "negative_prompt", "write it into the prompt"),
         ("source,prompt,prompt\na,b,c\n", 1, "prompt", "is there twice"),
+        ("source,prompt,name,name\na,b,c,d\n", 1, "name", "is there twice"),
         ("source;prompt\na;b\n", 1, None, "separate them with commas"),
         ("source\na\n", 1, "prompt", "is missing"),
         ("source,prompt\na.mp4,snow, gently\n", 2, None, "into quotes"),
         ('source,prompt\na.mp4,snow\nb.mp4,"snow\n', 3, None, "broken CSV"),
         (HEADER + "a.mp4,x,,two\n", 2, "variant", "whole number"),
         (HEADER + "a.mp4,x,,-1\n", 2, "variant", "whole number"),
+        (HEADER + f"a.mp4,x,,{2**63}\n", 2, "variant", "below 2**63"),
+        (HEADER + f"a.mp4,x,,{'9' * 5000}\n", 2, "variant", "below 2**63"),
         (HEADER + "a.mp4,x,../up.mp4,\n", 2, "name", "leaves the output folder"),
         (HEADER + "a.mp4,x,/tmp/up.mp4,\n", 2, "name", "leaves the output folder"),
         (HEADER + "a.mp4,x,NUL.mp4,\n", 2, "name", "reserved"),
@@ -106,6 +109,7 @@ def test_a_wrong_csv_is_refused_with_its_line(
         ('{"source": "a", "prompt": 5}', 1, "must be text, not int"),
         ('{"source": "a", "prompt": "x", "seconds": 3}', 1, "'seconds' is no column"),
         ('{"source": "a", "prompt": "x", "variant": true}', 1, "whole number"),
+        (f'{{"source": "a", "prompt": "x", "variant": {2**63}}}', 1, "below 2**63"),
         ('{"source": "a", "prompt": "x", "name": "a/b"}', 1, "leaves the output folder"),
         ("[" * 100_000, 1, "is no JSON"),
     ],
@@ -122,6 +126,16 @@ def test_all_wrong_lines_are_told_up_to_twenty(tmp_path: Path) -> None:
     rows = "".join(f"a{n}.mp4,x,,no\n" for n in range(100))
     judged = written(tmp_path, HEADER + rows).judge()
     assert [error.line for error in judged.problems] == list(range(2, 22))
+
+
+@pytest.mark.parametrize("name", ["m.csv", "m.jsonl"])
+def test_the_largest_variant_is_taken(tmp_path: Path, name: str) -> None:
+    """What a journal can hold is no mistake."""
+    row = {"source": "a.mp4", "prompt": "x", "variant": 2**63 - 1}
+    text = json.dumps(row) if name == "m.jsonl" else f"source,prompt,variant\na.mp4,x,{2**63 - 1}\n"
+    manifest = written(tmp_path, text, name)
+    assert manifest.judge().problems == ()
+    assert list(manifest.edits()) == [Edit("a.mp4", "x", variant=2**63 - 1)]
 
 
 def test_names_made_from_sources_give_way(tmp_path: Path) -> None:

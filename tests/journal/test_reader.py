@@ -75,6 +75,15 @@ async def test_reading_changes_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("name", "why"), [("", "is no file"), ("x" * 300, "cannot be read: File name too long")])
+async def test_a_path_that_can_be_no_journal_is_named(tmp_path: Path, name: str, why: str) -> None:
+    """A folder, and a name that no file has: nobody is sent to look for a broken disk."""
+    reader = SqliteReader(tmp_path / name)
+    with pytest.raises(JournalError, match=why):
+        await reader.counts()
+    await reader.close()
+
+
 @pytest.mark.parametrize("content", [b"", b"\0\0\0\x20ftypisom" * 1000], ids=["empty", "clip"])
 async def test_reader_says_what_is_no_journal(content: bytes, tmp_path: Path) -> None:
     """A file that is something else, or nothing yet."""

@@ -179,6 +179,8 @@ async def test_places_where_no_sheet_can_be(gallery: Gallery) -> None:
     with pytest.raises(OmniEditError, match="could not be written: File name too long") as caught:
         await write_report(never(), gallery.folder / ("x" * 300))
     assert caught.value.code == "report_failed"
+    with pytest.raises(ConfigurationError, match="could not be written: File name too long"):
+        await write_report(never(), gallery.folder / ("x" * 300) / "sheet.html")
     assert names(gallery.folder) == {"before.mp4", "after.mp4"}
 
 

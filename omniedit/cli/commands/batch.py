@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from omniedit.cli.options import (
+    Number,
     json_option,
     preflight_option,
     read_bytes,
@@ -30,9 +31,7 @@ __all__ = ["command"]
     help="Names of results: {stem}, {name}, {key}, {key8}, {variant}, {index}; {stem} if not given.",
 )
 @click.option("--max-in-flight", metavar="N", type=click.IntRange(1), help="Most unfinished tasks; else learned.")
-@click.option(
-    "--max-credits", metavar="N", type=click.FloatRange(0), help="Stop submitting before this many are reserved."
-)
+@click.option("--max-credits", metavar="N", type=Number(0), help="Stop submitting before this many are reserved.")
 @uncertain_option
 @settling_option
 @click.option("--retry-failed", is_flag=True, help="Submit failed edits again where their code allows it.")

@@ -33,6 +33,6 @@ def command(*, word: str | None, as_json: bool) -> None:
     for one in found:
         click.echo(f"{one.name}  (code {one.code}, exit code {one.exit})\n  {one.meaning}\n  mend: {one.mend}")
     if codes:
-        click.echo("\nCodes of failed tasks (never billed):")
+        click.echo("\nCodes of failed tasks (not billed, unless it is said):")
     for code, mend in codes.items():
         click.echo(f"  {code}: {mend}")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from omniedit.cli.options import read_prefix
+
 __all__ = ["command"]
 
 
@@ -17,7 +19,11 @@ __all__ = ["command"]
     "--port", metavar="N", type=click.IntRange(0, 65535), default=8788, help="Port; 8788 if not given, 0 for any."
 )
 @click.option(
-    "--prefix", metavar="PATH", default="/omniedit", help="Path before the secret part; /omniedit if not given."
+    "--prefix",
+    metavar="PATH",
+    type=read_prefix,
+    default="/omniedit",
+    help="Path before the secret part; /omniedit if not given.",
 )
 def command(*, journal: str, host: str, port: int, prefix: str) -> None:
     """Take the service's callbacks for a batch that runs beside it.

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from omniedit.cli.options import (
+    Number,
     dsn_option,
     json_option,
     preflight_option,
@@ -38,7 +39,7 @@ __all__ = ["command"]
 @click.option(
     "--heartbeat",
     metavar="SECONDS",
-    type=click.FloatRange(1),
+    type=Number(1),
     default=20.0,
     help="After so long others take over from a silent host; 20 if not given, and the same on all hosts.",
 )

@@ -1,0 +1,40 @@
+"""The three standard streams, any of which may be closed or full."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Literal
+
+__all__ = ["open_streams", "shut_out", "tell"]
+
+
+def open_streams() -> None:
+    """See to it that all three are there: one that was closed (`2>&-`) leads nowhere, and reads as empty."""
+    sys.stdin = sys.stdin or _nowhere("r")
+    sys.stdout = sys.stdout or _nowhere("w")
+    sys.stderr = sys.stderr or _nowhere("w")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a prompt must not fail for the terminal's alphabet
+
+
+def _nowhere(mode: Literal["r", "w"]) -> TextIOWrapper:
+    """Opened before any other file: it takes the number of the stream that was closed, which no file may get."""
+    return Path(os.devnull).open(mode, encoding="utf-8")
+
+
+def shut_out() -> None:
+    """Lead standard output nowhere: what Python flushes at its end then raises no error."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def tell(text: str) -> None:
+    """A line on standard error; nothing where nobody takes it."""
+    with suppress(OSError):
+        sys.stderr.write(f"{text}\n")
