@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import unicodedata
 from collections.abc import Iterator
 from enum import Enum
 
@@ -52,7 +53,7 @@ def reach_of_address(text: str) -> Reach:
 
 def reach_of_host(host: str) -> Reach | None:
     """Judge the host of a URL as far as it can be judged without a lookup; None for a name that must be looked up."""
-    bare = host.strip("[]").rstrip(".").lower()
+    bare = _mapped(host).strip("[]").rstrip(".").lower()
     if bare == "localhost" or bare.endswith(".localhost"):
         return Reach.loopback
     if bare.endswith(_LOCAL_NAMES):
@@ -99,6 +100,11 @@ def _carried(address: _Address) -> Iterator[_Address]:
     inside = any(address in network for network in _NAT64)
     if inside or (address in _COMPATIBLE and int(address) > 1):
         yield ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+
+
+def _mapped(host: str) -> str:
+    """A host in the characters that it is looked up with: wide and circled digits are digits (UTS 46, section 4)."""
+    return unicodedata.normalize("NFKC", host).replace("\u3002", ".")  # the one full stop that NFKC leaves
 
 
 def _from_aton(text: str) -> str:

@@ -82,7 +82,7 @@ class Host:
     async def _act(self, act: Act, asked: Asked, writer: asyncio.StreamWriter) -> None:
         status, headers, body = self._plan(act, asked)
         head = f"HTTP/1.1 {status} X\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers)
-        writer.write(head.encode() + b"Connection: close\r\n\r\n")
+        writer.write(head.encode("latin-1") + b"Connection: close\r\n\r\n")
         if act.drip is not None:
             for byte in body:
                 writer.write(bytes([byte]))
