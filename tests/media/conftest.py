@@ -27,6 +27,8 @@ class Act:
     """Send a strong ETag."""
     ranges: bool = True
     """Understand `Range`."""
+    most: int | None = None
+    """Bytes of a range that are sent at most."""
     announce: int = 0
     """Bytes that the announced length is off by."""
     chunked: bool = False
@@ -106,7 +108,7 @@ class Host:
         wanted = asked.headers.get("range", "").removeprefix("bytes=")
         if act.ranges and wanted and asked.headers.get("if-range", etag) == etag:
             first, _, last = wanted.partition("-")
-            body = content[int(first) : int(last) + 1 if last else None]
+            body = content[int(first) : int(last) + 1 if last else None][: act.most]
             end = int(first) + len(body) - 1
             status = 206 if body else 416
             span = f"{first}-{end}" if body else "*"
