@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TypeVar, cast
+from urllib.parse import urlsplit
 
 import cattrs
 
@@ -101,16 +102,26 @@ def balance(value: object) -> Balance:
 def hosted(value: object, root: str) -> Hosted:
     """The `data` of the reply to an upload."""
     stored = _structure(value, FileShape, root)
+    if not _is_web(stored.file_url):
+        raise unexpected(f"no http(s) URL at {root}.file_url: {stored.file_url[:40]!r}", f"{root}.file_url")
     return Hosted(stored.file_url, _iso_moment(stored.expires_at))
 
 
 def _iso_moment(text: str | None) -> datetime | None:
-    """ISO 8601 with an offset; without one it cannot be placed in time and is left out."""
+    """ISO 8601 with an offset; without one it cannot be placed in time, and is left out like one no calendar has."""
     try:
         moment = datetime.fromisoformat(text) if text else None
-    except ValueError:
+        return moment.astimezone(UTC) if moment is not None and moment.tzinfo else None
+    except (ValueError, OverflowError):
         return None
-    return moment.astimezone(UTC) if moment is not None and moment.tzinfo else None
+
+
+def _is_web(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        return False
 
 
 def _structure(value: object, shape: type[_T], root: str = "$") -> _T:

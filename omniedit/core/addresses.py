@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import unicodedata
 from collections.abc import Iterator
 from enum import Enum
 
@@ -20,8 +21,15 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
 _COMPATIBLE = ipaddress.IPv6Network("::/96")
 _SHARED = ipaddress.IPv4Network("100.64.0.0/10")
-# Metadata services outside the link-local ranges: Amazon over IPv6, Alibaba, Oracle.
-_METADATA = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200", "192.0.0.192")))
+_SITE_LOCAL = ipaddress.IPv6Network("fec0::/10")  # the private addresses before fc00::/7 (RFC 3879)
+# Metadata services outside the link-local ranges: Amazon and Google over IPv6, Alibaba, Oracle, and the platform behind
+# every virtual machine of Azure (learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16).
+_METADATA = frozenset(
+    map(
+        ipaddress.ip_address,
+        ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.0.0.192", "168.63.129.16"),
+    )
+)
 _LOCAL_NAMES = (".localhost", ".local", ".internal", ".lan", ".home.arpa", ".intranet")
 # What `inet_aton` takes for an IPv4 address: one to four decimal, octal or hexadecimal numbers.
 _ATON = re.compile(r"(?:0[xX][0-9a-fA-F]*|[0-9]+)(?:\.(?:0[xX][0-9a-fA-F]*|[0-9]+)){0,3}\.?")
@@ -52,7 +60,7 @@ def reach_of_address(text: str) -> Reach:
 
 def reach_of_host(host: str) -> Reach | None:
     """Judge the host of a URL as far as it can be judged without a lookup; None for a name that must be looked up."""
-    bare = host.strip("[]").rstrip(".").lower()
+    bare = _mapped(host).strip("[]").rstrip(".").lower()
     if bare == "localhost" or bare.endswith(".localhost"):
         return Reach.loopback
     if bare.endswith(_LOCAL_NAMES):
@@ -80,6 +88,8 @@ def _reach(address: _Address) -> Reach:
         return Reach.loopback
     if address in _METADATA or address.is_link_local or address.is_multicast or address.is_unspecified:
         return Reach.never
+    if address in _SITE_LOCAL:  # for which some versions of Python say "global"
+        return Reach.private
     if address.is_global:
         return Reach.public
     # "This network" (0.0.0.0/8) reaches the own host on some systems.
@@ -99,6 +109,11 @@ def _carried(address: _Address) -> Iterator[_Address]:
     inside = any(address in network for network in _NAT64)
     if inside or (address in _COMPATIBLE and int(address) > 1):
         yield ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+
+
+def _mapped(host: str) -> str:
+    """A host in the characters that it is looked up with: wide and circled digits are digits (UTS 46, section 4)."""
+    return unicodedata.normalize("NFKC", host).replace("\u3002", ".")  # the one full stop that NFKC leaves
 
 
 def _from_aton(text: str) -> str:

@@ -130,5 +130,10 @@ def _span(text: str) -> float | None:
     parts = re.findall(_SPAN, text)
     if not parts or re.sub(_SPAN, "", text).strip():
         return None
-    numbers = [(_number(amount), _SECONDS[unit.lower()]) for amount, unit in parts]
-    return sum(amount * unit for amount, unit in numbers if amount is not None)
+    seconds = 0.0
+    for amount, unit in parts:
+        number = _number(amount)
+        if number is None:
+            return None
+        seconds += number * _SECONDS[unit.lower()]
+    return seconds if isfinite(seconds) else None

@@ -66,7 +66,11 @@ class Receiver:
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer one call."""
-        body = await _bounded_body(request)
+        try:
+            body = await _bounded_body(request)
+        except web.RequestPayloadError:
+            self.statistics.malformed += 1
+            return _broken(request)
         if body is None:
             self.statistics.malformed += 1
             return web.Response(status=413)
@@ -121,6 +125,14 @@ async def _bounded_body(request: web.Request) -> bytes | None:
     except TimeoutError:
         return None
     return bytes(body)
+
+
+def _broken(request: web.Request) -> web.Response:
+    """The answer to a body that is not encoded as it says: what follows on its connection cannot be read either."""
+    request.content.feed_eof()  # else aiohttp reads on after the answer, and logs the error that is answered here
+    answer = web.Response(status=400)
+    answer.force_close()
+    return answer
 
 
 def spool_beside(journal: str | os.PathLike[str]) -> Path:

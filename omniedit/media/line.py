@@ -2,8 +2,8 @@
 
 A result is received, hashed and written by the thread that reads its socket: handing every piece through the event
 loop to another thread costs more than the work itself. HTTP is read by the standard library's client; what stands
-here is what it lacks: a host that drips is noticed, bytes that came before a connection broke are not lost with it,
-and another thread can stop the line at any moment.
+here is what it lacks: a host that drips is noticed, and one that sends for ever without sending a body; bytes that came
+before a connection broke are not lost with it, and another thread can stop the line at any moment.
 """
 
 from __future__ import annotations
@@ -33,6 +33,10 @@ _T = TypeVar("_T")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # A host that sends less than this within the patience is as good as dead: a drop now and then keeps no slot busy.
 _LEAST_PROGRESS = 4096
+# Bytes of lines that may come without a body between them: interim answers, heads, sizes of chunks, trailers.
+_MOST_LINES = 256 * 1024
+# Bytes of lines that a byte of the body makes good: it may be a chunk of its own, and the line of its size takes three.
+_LINES_PER_BYTE = 4
 # Bytes of the read buffer in front of a body; larger reads go past it, straight into the caller's memory.
 _HEAD_BUFFER = 16 * 1024
 
@@ -222,6 +226,28 @@ class _Intake(io.RawIOBase):
         return count
 
 
+class _Reader(io.BufferedReader):
+    """What reads the bytes of one answer, in lines around its body. Too many lines break it off."""
+
+    def __init__(self, intake: _Intake) -> None:
+        super().__init__(intake, _HEAD_BUFFER)
+        self._intake, self._left = intake, _MOST_LINES
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        """A line around the body."""
+        line = super().readline(size)
+        self._left -= len(line)
+        if self._left < 0 and self._intake.broken is None:
+            self._intake.broken = Failure("endless", "the media host sends on and on, and next to nothing of the clip")
+        return line
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """A piece of the body."""
+        count = super().readinto(buffer)
+        self._left = min(self._left + _LINES_PER_BYTE * count, _MOST_LINES)
+        return count
+
+
 class _Wire:
     """What the standard library's client takes for its socket."""
 
@@ -232,7 +258,7 @@ class _Wire:
 
     def makefile(self, _mode: str) -> io.BufferedReader:
         """The side that is read."""
-        return io.BufferedReader(self._intake, _HEAD_BUFFER)
+        return _Reader(self._intake)
 
     def close(self) -> None:
         """Do nothing: the connection is closed by whoever holds the line."""

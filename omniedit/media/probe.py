@@ -21,6 +21,8 @@ __all__ = ["probe_file", "probe_path", "probe_url"]
 _TIMEOUT = 60.0
 # Bytes read and thrown away at most when a host ignores ranges; a clip whose moov lies further on is taken unseen.
 _MOST_SKIPPED = 64 * 1024
+# Requests at most to a host that sends less at a time than it is asked for, as it may (RFC 9110, 15.3.7).
+_MOST_REQUESTS = 64
 _UNSEEN = "try again, or use --no-preflight to submit it unseen: the service has the last word"
 
 
@@ -60,6 +62,7 @@ def probe_path(path: Path) -> MediaFacts:
 async def probe_url(web: MediaWeb, url: str, *, timeout: float = _TIMEOUT) -> MediaFacts:  # noqa: ASYNC109
     """Facts about a clip on the web: at most four Range requests, 16 KiB and the `moov` box. No key is sent.
 
+    A host that sends less at a time than it is asked for is asked for the rest, in 64 requests at most.
     A host that ignores ranges is read from the start, as far as 64 KiB; when the `moov` lies further on, only what
     the beginning tells is known (`video_codec` is `unknown`, `duration` None).
 
@@ -87,21 +90,41 @@ class _Remote:
 
     def __init__(self, web: MediaWeb, url: str) -> None:
         self._web, self._url = web, url
+        self._requests = 0
 
     async def walk(self) -> MediaFacts | NotAnMp4:
         """Answer what a walk asks for."""
         walking = walk()
         now = step(walking)
         while isinstance(now, Need):
-            headers = {"Accept-Encoding": "identity", "Range": _range(now)}
-            now = await self._web.get(self._url, headers, partial(self._go_on, walking, now))
+            now = await self._answer(walking, now)
         return now
 
-    def _go_on(self, walking: Walk, need: Need, reply: Reply) -> Need | MediaFacts | NotAnMp4:
-        """Feed a walk with one answer; in a thread."""
+    async def _answer(self, walking: Walk, need: Need) -> Need | MediaFacts | NotAnMp4:
+        """Ask for what a walk needs, and for the rest of it until it is there."""
+        came: bytes | Need | MediaFacts | NotAnMp4 = b""
+        while isinstance(came, bytes):
+            self._requests += 1
+            if self._requests > _MOST_REQUESTS:
+                raise FetchError(Failure("short_ranges", "it sends too little at a time"))
+            headers = {"Accept-Encoding": "identity", "Range": _range(_rest(need, came))}
+            came = await self._web.get(self._url, headers, partial(self._go_on, walking, need, came))
+        return came
+
+    def _go_on(self, walking: Walk, need: Need, came: bytes, reply: Reply) -> bytes | Need | MediaFacts | NotAnMp4:
+        """Feed a walk with what has come, or give it back when there is more of it; in a thread."""
         # The walk goes on where the redirects led, which spares their repetition.
         self._url = reply.url
-        return _walk_stream(walking, need, reply) if reply.status == 200 else step(walking, _piece(need, reply))
+        if reply.status == 200:
+            return _walk_stream(walking, need, reply)
+        piece = _piece(_rest(need, came), reply)
+        data = came + piece.data
+        whole = len(data) == need.length or need.offset + len(data) == piece.size
+        return step(walking, Piece(data, piece.size)) if whole or not piece.data else data
+
+
+def _rest(need: Need, came: bytes) -> Need:
+    return Need(need.offset + len(came), need.length - len(came))
 
 
 def _piece(need: Need, reply: Reply) -> Piece:

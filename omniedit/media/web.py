@@ -18,6 +18,7 @@ import aiohappyeyeballs
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
+from omniedit.core.addresses import forbidden
 from omniedit.core.transfer import Failure, follow, refuse_url
 from omniedit.media.idle import IdleLines
 from omniedit.media.limits import HostSlots
@@ -153,7 +154,10 @@ class MediaWeb:
     async def _addresses(self, host: str, port: int) -> list[_AddrInfo]:
         literal = _literal(host, port)
         if literal is not None:
-            return [literal]  # judged with the URL
+            # Judged with the URL as it is written; but an address may only come of a host when that is mapped (UTS 46).
+            if forbidden((host,), allow_private=self._allow_private) is not None:
+                raise UnsafeAddressError(f"the link leads to {host}, which is no public address")
+            return [literal]
         answers = await self._guard.resolve(host, port, socket.AF_UNSPEC)
         found = [one for answer in answers if (one := _literal(answer["host"], port)) is not None]
         if not found:

@@ -226,7 +226,8 @@ def test_upload_is_read() -> None:
     data = {"file_url": "https://files.evolink.ai/a.mp4", "expires_at": "2026-11-25T20:00:00+08:00"}
     hosted = codecs.decode_upload(raw({"success": True, "code": 200, "data": data}))
     assert (hosted.url, hosted.expires_at) == (data["file_url"], datetime(2026, 11, 25, 12, tzinfo=UTC))
-    for odd in ("2026-11-25T20:00:00", "soon", "", None):
+    beyond = ("0001-01-01T00:00:00+08:00", "9999-12-31T23:59:59-08:00")  # in UTC
+    for odd in ("2026-11-25T20:00:00", "soon", "", None, *beyond):
         assert codecs.decode_upload(raw({"success": True, "data": data | {"expires_at": odd}})).expires_at is None
 
 
@@ -239,6 +240,10 @@ def test_upload_is_read() -> None:
         ({"success": True}, "$.data", "an object expected"),
         ({"success": True, "data": {}}, "$.data.file_url", "missing"),
         ({"success": True, "data": {"file_url": 1}}, "$.data.file_url", "text expected"),
+        ({"success": True, "data": {"file_url": ""}}, "$.data.file_url", "no http"),
+        ({"success": True, "data": {"file_url": "file:///a.mp4"}}, "$.data.file_url", "no http"),
+        ({"success": True, "data": {"file_url": "https:///a.mp4"}}, "$.data.file_url", "no http"),
+        ({"success": True, "data": {"file_url": "https://[a/"}}, "$.data.file_url", "no http"),
     ],
 )
 def test_refused_uploads_say_why(reply: object, path: str, words: str) -> None:

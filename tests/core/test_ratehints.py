@@ -28,7 +28,10 @@ DATE = {"Date": "Sun, 01 Mar 2026 12:00:00 GMT"}
         ("soon", None),
         ("nan", None),
         ("1x2s", None),
-        ("..s", 0.0),
+        ("..s", None),
+        ("1m..s", None),
+        ("9" * 400 + "h", None),
+        ("1" + "0" * 308 + "h", None),
         ("", None),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import logging
 from collections.abc import AsyncIterator
@@ -88,6 +89,18 @@ async def test_what_nobody_asked_for_is_answered_and_changes_nothing(path: str, 
     ):
         assert reply.status == status
     assert len(told) == (1 if status == 204 else 0)
+
+
+async def test_a_body_that_breaks_its_encoding_is_malformed(caplog: pytest.LogCaptureFixture) -> None:
+    """It is answered like every other one that says nothing, and leaves no traceback in the log."""
+    receiver = Receiver(lambda *_: True)
+    async with receiver.served("127.0.0.1", 0) as address, aiohttp.ClientSession() as session:
+        for body, status in ((b"no gzip", 400), (gzip.compress(BODY), 204)):
+            headers = {"Content-Encoding": "gzip"}
+            async with session.post(f"{address}/{'n' * 32}", data=body, headers=headers) as reply:
+                assert reply.status == status
+    assert (receiver.statistics.malformed, receiver.statistics.known) == (1, 1)
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 async def test_a_slow_hint_does_not_keep_the_caller_waiting() -> None:

@@ -27,6 +27,8 @@ class Act:
     """Send a strong ETag."""
     ranges: bool = True
     """Understand `Range`."""
+    most: int | None = None
+    """Bytes of a range that are sent at most."""
     announce: int = 0
     """Bytes that the announced length is off by."""
     chunked: bool = False
@@ -82,7 +84,7 @@ class Host:
     async def _act(self, act: Act, asked: Asked, writer: asyncio.StreamWriter) -> None:
         status, headers, body = self._plan(act, asked)
         head = f"HTTP/1.1 {status} X\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers)
-        writer.write(head.encode() + b"Connection: close\r\n\r\n")
+        writer.write(head.encode("latin-1") + b"Connection: close\r\n\r\n")
         if act.drip is not None:
             for byte in body:
                 writer.write(bytes([byte]))
@@ -106,7 +108,7 @@ class Host:
         wanted = asked.headers.get("range", "").removeprefix("bytes=")
         if act.ranges and wanted and asked.headers.get("if-range", etag) == etag:
             first, _, last = wanted.partition("-")
-            body = content[int(first) : int(last) + 1 if last else None]
+            body = content[int(first) : int(last) + 1 if last else None][: act.most]
             end = int(first) + len(body) - 1
             status = 206 if body else 416
             span = f"{first}-{end}" if body else "*"

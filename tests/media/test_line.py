@@ -6,7 +6,7 @@ import asyncio
 import ssl
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Literal
 
 import attrs
@@ -219,6 +219,46 @@ async def test_what_came_before_a_body_broke_is_given_first(said: bytes, came: b
             await web.get(host.url(), {}, take)
     assert caught.value.failure.code == "cut"
     assert b"".join(got) == came
+
+
+_CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begin", "again"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (_CHUNKED + b"1\r\nx\r\n0\r\n", b"X: y\r\n"),
+        (_CHUNKED, b"1;" + b"e" * 60_000 + b"\r\nx\r\n"),
+    ],
+)
+async def test_a_host_that_sends_for_ever_around_a_body_is_given_up(begin: bytes, again: bytes) -> None:
+    """Interim answers, trailers, extensions of chunks: all of it is progress, and none of it is the clip."""
+
+    async def go_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(begin)
+        with suppress(ConnectionError):
+            while True:
+                writer.write(again * (20_000 // len(again) + 1))
+                await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(go_on, "127.0.0.1", 0)
+    async with asking() as web, asyncio.timeout(60):
+        with pytest.raises(FetchError) as caught:
+            await read(web, f"http://localhost:{server.sockets[0].getsockname()[1]}/")
+    server.close()
+    await server.wait_closed()
+    assert caught.value.failure.code == "endless"
+    assert not caught.value.failure.final
+
+
+async def test_a_body_in_chunks_of_one_byte_is_read() -> None:
+    """Slow, wasteful, and legal, however much longer the lines are than the body."""
+    said = _CHUNKED + b"".join(b"1\r\n%c\r\n" % byte for byte in BODY * 6) + b"0\r\n\r\n"
+    async with keeping(said) as host, asking() as web:
+        assert await web.get(host.url(), {}, lambda reply: reply.read(1 << 20)) == BODY * 6
 
 
 async def test_a_head_that_drips_is_given_up() -> None:

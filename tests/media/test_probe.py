@@ -77,6 +77,35 @@ async def test_an_empty_brand_is_none_when_unseen(serve: Serve) -> None:
         assert (await probe_url(web, host.url)).brand == ""
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+async def test_a_host_that_sends_less_than_was_asked_for_is_asked_for_the_rest(
+    serve: Serve, clips: dict[str, Path], layout: str
+) -> None:
+    """An answer may hold a part of the range (RFC 9110, 15.3.7): that is not where the file ends."""
+    path = clips[layout]
+    host = await serve([path.read_bytes()], *[Act(most=700)] * 64)
+    async with MediaWeb(allow_private=True) as web:
+        assert await probe_url(web, host.url) == await probe_file(path)
+
+
+async def test_a_range_that_is_cut_off_is_not_where_the_file_ends(serve: Serve, clips: dict[str, Path]) -> None:
+    """What is missing is asked for again."""
+    host = await serve([clips["faststart"].read_bytes()], Act(cut=1000))
+    async with MediaWeb(allow_private=True) as web:
+        assert (await probe_url(web, host.url)).video_codec == "avc1"
+    assert host.ranges[:2] == ["bytes=0-8191", "bytes=1000-8191"]
+
+
+async def test_a_host_that_sends_next_to_nothing_at_a_time_is_given_up(serve: Serve) -> None:
+    """Whether the clip is good is not known, so another try may succeed."""
+    host = await serve([CLIP], *[Act(most=1)] * 100)
+    async with MediaWeb(allow_private=True) as web:
+        with pytest.raises(PreflightFailed) as caught:
+            await probe_url(web, host.url)
+    assert caught.value.code == "source_unreachable"
+    assert len(host.asked) == 64
+
+
 async def test_redirects_are_followed_once(serve: Serve, clips: dict[str, Path]) -> None:
     """Later reads go where they led."""
     data = clips["moov_at_end"].read_bytes()

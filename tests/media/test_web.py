@@ -93,6 +93,28 @@ async def test_a_name_that_answers_differently_the_next_time_gains_nothing(serve
     assert names.closed
 
 
+@pytest.mark.parametrize("one", ["１", "①", "¹", "\U0001ccf1"])
+async def test_an_address_in_other_digits_is_still_one(serve: Serve, one: str) -> None:
+    """A host is mapped before it is looked up, so 127.0.0.1 can be written in many ways, some newer than Python."""
+    host = await serve([CLIP])
+    async with MediaWeb() as web:
+        with pytest.raises(FetchError) as caught:
+            await status_of(web, f"http://{one}27.0.0.1:{host.port}/a.mp4")
+    assert caught.value.failure.code == "unsafe_address"
+    assert caught.value.failure.final
+    assert host.asked == []
+
+
+async def test_a_redirect_to_an_address_in_other_digits_is_refused(serve: Serve) -> None:
+    """Bytes of a header are read as Latin-1, which has superscript digits."""
+    act = Act(status=302, headers=(("Location", "http://¹69.254.¹69.254/latest/"),))
+    host = await serve([CLIP], act)
+    async with MediaWeb(allow_private=True) as web:
+        with pytest.raises(FetchError) as caught:
+            await status_of(web, host.url)
+    assert caught.value.failure.code == "unsafe_address"
+
+
 async def test_the_guard_lets_good_names_through() -> None:
     """With the answers as they are."""
     guard = GuardedResolver(allow_private=False, resolver=Names(("8.8.8.8",), ("10.0.0.1",)))
