@@ -277,7 +277,7 @@ function hostOf(url) {
 }
 
 function absence(row, name) {
-  if (name === "before") return "The source is not on this machine";
+  if (name === "before") return "There is no clip of the source on this machine";
   if (row.group === "saved") return "The file is not where it was saved";
   return row.group === "open" ? "Not there yet" : "No result";
 }

@@ -340,7 +340,7 @@ async def test_what_cannot_be_played_says_so(page: Page, gallery: Gallery) -> No
     await page.press("j", "j", " ")
     await page.until(f"{CARDS}[1].textContent.includes('cannot play the file')")
     third = await page.ask(f"{CARDS}[2].textContent")
-    assert "The source is not on this machine" in third
+    assert "There is no clip of the source on this machine" in third
     assert "The file is not where it was saved" in third
 
 
