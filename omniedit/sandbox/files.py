@@ -137,7 +137,8 @@ class FilesDoor:
             await part.release()
 
     async def _read_file(self, part: BodyPartReader, form: _Form) -> None:
-        form.original_name = part.filename or "file"
+        # Bytes that are no UTF-8 come as lone surrogates, which fit into no URL.
+        form.original_name = (part.filename or "file").encode("utf-8", "replace").decode()
         form.mime_type = _mime_type(part.headers.get("Content-Type", ""), form.original_name)
         form.draft = self.folder / f"{secrets.token_hex(8)}.upload"
         with form.draft.open("wb") as file:
@@ -152,6 +153,7 @@ class FilesDoor:
             raise _Refused("The part named file is missing or empty.")
         if not form.mime_type.startswith(self._kinds()):
             raise _Refused(f"Files of type {form.mime_type} are not hosted.")
+        self._check_quota(account)  # once more: others came in while this one was read
         now, number = self.time.now(), secrets.token_hex(12)
         name = form.fields.get("file_name") or form.original_name
         file = HostedFile(
