@@ -214,11 +214,10 @@ class SharedLimit:
             room = None if self._max_tasks is None else self._max_tasks - look["live"] - look["held"] - self.held
             pool, grant = draw(pool, self._wanted(), look["now"], max_rate=self._max_rate, room=room)
             await connection.execute(_SQL["set_limit"], self._fingerprint, *_values(pool))
+            held = self.held + grant.tokens
             if capped:
-                held = self.held + grant.tokens
                 await connection.execute(_SQL["set_token"], self._fingerprint, self._holder(), held)
-        if capped:
-            self._told = held
+        self._told = held if capped else 0
         return grant
 
 
