@@ -2,7 +2,8 @@
 
 Real processes, real sockets, real time; a minute of the service and of the governor passes in three seconds, so that
 ten minutes of submits fit into half a minute. One run is unscaled, with `Retry-After` in whole seconds. The limits are
-unknown to the clients. The oracle is arithmetic: the limit times the time, and the burst.
+unknown to the clients. The oracle is arithmetic: the limit times the time, and the burst. Where requests at once are
+counted, each answer takes a second of the service.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from omniedit.testing import Limit, Sandbox, Settings, sample_clip
 
 SCALE = 20.0
 TASK = 60.0  # s, of the service
+ANSWER = 1.0  # s, of the service: what an answer takes where requests at once are counted
 
 
 @dataclass(frozen=True)
@@ -41,16 +43,22 @@ class Case:
     scale: float = SCALE
     retry_after: bool = False
 
-    def capacity(self, seconds: float) -> float | None:
-        """What an oracle gets through in so long a time of the service; None where that depends on the network."""
+    def capacity(self, seconds: float) -> float:
+        """What an oracle gets through in so long a time of the service."""
         limit = self.limit
         match limit.kind:
             case "live_tasks":
                 return limit.amount * (1 + seconds / (TASK + 2.5))
             case "concurrent":
-                return None
+                return limit.amount * seconds / ANSWER
             case _:
                 return limit.amount * seconds / limit.per + (limit.burst or 0)
+
+    def faults(self) -> list[dict[str, object]]:
+        """What makes the limit felt: requests at once are only where answers take their time."""
+        if self.limit.kind != "concurrent":
+            return []
+        return [{"fault": "slow", "seconds": ANSWER / self.scale, "on": "submit"}]
 
 
 def _limit(kind: str, amount: float, per: float = 60.0, burst: float | None = None) -> Limit:
@@ -158,7 +166,7 @@ async def measure(case: Case, seconds: float, folder: Path) -> dict[str, float]:
     )
     looks = "looks" if case.limit.kind == "live_tasks" else ""
     async with AsyncExitStack() as stack:
-        sandbox = await stack.enter_async_context(Sandbox(settings))
+        sandbox = await stack.enter_async_context(Sandbox(settings, faults=case.faults()))
         clip = sandbox.host_clip(sample_clip(folder / "clip.mp4", seconds=1.0))
         command = ["--submit", sandbox.base_url, sandbox.api_key, clip, str(case.scale), str(seconds), looks]
         found = await asyncio.gather(*(_process(command) for _ in range(case.processes)))
@@ -168,9 +176,8 @@ async def measure(case: Case, seconds: float, folder: Path) -> dict[str, float]:
         "accepted": accepted,
         "refused": round(refused / max(accepted + refused, 1), 4),
         "undercut": sum(one["undercut"] for one in found),
+        "share": round(accepted / capacity, 4),
     }
-    if capacity is not None:
-        measures["share"] = round(accepted / capacity, 4)
     if case.processes > 1:
         squares = sum(one["accepted"] ** 2 for one in found)
         measures["jain"] = round(accepted**2 / (case.processes * squares), 4)
@@ -190,8 +197,7 @@ def figures(rows: dict[str, dict[str, float]]) -> list[Figure]:
     """One line for each measure of each case."""
     found = []
     for name, row in rows.items():
-        if "share" in row:
-            found.append(Figure(f"{name}: share of the oracle", row["share"], "", bar=0.85, at_least=True))
+        found.append(Figure(f"{name}: share of the oracle", row["share"], "", bar=0.85, at_least=True))
         found.append(Figure(f"{name}: refused", row["refused"], "", bar=0.05))
         if "jain" in row:
             found.append(Figure(f"{name}: Jain's index", row["jain"], ""))

@@ -174,6 +174,7 @@ class Follower:
 
         Raises:
             Later: not here, or not now.
+            Exception: what nobody foresaw, such as an error of `on_change`; the edit is let go of.
         """
         if self._closing or self.stopped.done():
             raise Later("this host takes no edits now", after=1.0)
@@ -181,14 +182,21 @@ class Follower:
         if end is None:
             end = self._ends[key] = asyncio.get_running_loop().create_future()
             end.add_done_callback(lambda done: done.cancelled() or done.exception())
-            try:
-                await self._begin(key)
-            except Later as later:
-                self._conclude(key, later)
-            except JournalError as error:
-                self.stop(error)
-                self._conclude(key, self._unfinished(error))
+            self._client.background(self._take_up(key))
         return await asyncio.shield(end)
+
+    async def _take_up(self, key: str) -> None:
+        """Runs apart from the call that asked for it, which may be cancelled while the edit is being claimed."""
+        try:
+            await self._begin(key)
+        except Later as later:
+            self._conclude(key, later)
+        except JournalError as error:
+            self.stop(error)
+            self._conclude(key, self._unfinished(error))
+        except Exception as error:  # noqa: BLE001 - whoever follows the edit must hear of it, whatever it is
+            await self._let_go(key)
+            self._conclude(key, error)
 
     async def _begin(self, key: str) -> None:
         entry = await self._claimed(key)
@@ -259,7 +267,7 @@ class Follower:
         _log.warning("edit %s is refused: %s", edit.key, error)
         self._conclude(edit.key, Status.rejected)
 
-    def _conclude(self, key: str, how: Status | Later) -> None:
+    def _conclude(self, key: str, how: Status | Exception) -> None:
         end = self._ends.pop(key, None)
         if end is not None:
             _settle(end, how)
@@ -275,10 +283,10 @@ class Follower:
             _log.warning("edit %s stays held until the lease is over: %s", key, error)
 
 
-def _settle(end: asyncio.Future[Status], how: Status | Later) -> None:
+def _settle(end: asyncio.Future[Status], how: Status | Exception) -> None:
     if end.done():
         return
-    if isinstance(how, Later):
+    if isinstance(how, Exception):
         end.set_exception(how)
     else:
         end.set_result(how)

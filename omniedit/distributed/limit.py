@@ -57,7 +57,8 @@ class Token:
 
     def over(self) -> None:
         """Anything else: it was not sent, or nothing is learned from its answer."""
-        self._leave()
+        if (limit := self._leave()) is not None:
+            limit.note()
 
     def _leave(self) -> SharedLimit | None:
         limit, self._limit = self._limit, None
@@ -100,6 +101,7 @@ class SharedLimit:
         self._dealer: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._closed = False
+        self._told = 0  # tokens that the other hosts count as held here
         self.held = 0
         """Tokens whose requests are not answered yet."""
 
@@ -110,6 +112,8 @@ class SharedLimit:
         """Wait for a token and its moment. Cancelling the wait gives the token back."""
         waiter: asyncio.Future[Token] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
+        if self._wanted() == 1:
+            self._wake.set()
         self._deal()
         try:
             return await waiter
@@ -141,12 +145,17 @@ class SharedLimit:
     async def _work(self) -> None:
         """Runs only while somebody waits or there is something to tell."""
         try:
-            while self._wanted() or self._accepted or self._refusals:
+            while self._wanted() or self._accepted or self._refusals or self._overstated:
                 if not self._wanted() and not self._refusals:
                     await self._pause(_TELL_AFTER)
                 await self._round()
         finally:
             self._dealer = None
+
+    @property
+    def _overstated(self) -> bool:
+        """Whether others wait for room that this host takes no more."""
+        return self._told > self.held
 
     def _wanted(self) -> int:
         while self._waiting and self._waiting[0].done():
@@ -182,7 +191,7 @@ class SharedLimit:
             self._waiting.popleft().set_result(Token(self, grant.drawn_at))
 
     async def _pause(self, seconds: float) -> None:
-        """Wait, or less when a refusal comes in."""
+        """Wait, or less when a refusal comes in, or the first who wants a token."""
         self._wake.clear()
         try:
             async with asyncio.timeout(seconds):
@@ -205,9 +214,10 @@ class SharedLimit:
             room = None if self._max_tasks is None else self._max_tasks - look["live"] - look["held"] - self.held
             pool, grant = draw(pool, self._wanted(), look["now"], max_rate=self._max_rate, room=room)
             await connection.execute(_SQL["set_limit"], self._fingerprint, *_values(pool))
+            held = self.held + grant.tokens
             if capped:
-                held = self.held + grant.tokens
                 await connection.execute(_SQL["set_token"], self._fingerprint, self._holder(), held)
+        self._told = held if capped else 0
         return grant
 
 

@@ -30,15 +30,22 @@ class Clip:
 
 
 def find_clip(path: str | None) -> Clip | None:
-    """The regular file at a path, with something in it; None for anything else."""
+    """The mp4 at a path; None for anything else: a sheet is sent around, and a manifest may name any file."""
     if not path:
         return None
     try:
         found = Path(path).absolute()
         facts = found.stat()
+        is_clip = stat.S_ISREG(facts.st_mode) and _begins_as_mp4(found)
     except (OSError, ValueError):  # no such file, or no path at all: a zero byte, a name too long
         return None
-    return Clip(str(found), facts.st_size) if stat.S_ISREG(facts.st_mode) and facts.st_size else None
+    return Clip(str(found), facts.st_size) if is_clip else None
+
+
+def _begins_as_mp4(path: Path) -> bool:
+    """Whether the first box is `ftyp` (ISO/IEC 14496-12, section 4.3)."""
+    with path.open("rb") as file:
+        return file.read(8)[4:] == b"ftyp"
 
 
 def relative_url(clip: Clip, folder: Path) -> str:

@@ -48,7 +48,18 @@ function buildError({ code, type, message }) {
   return make("p", { class: "error", dir: "auto" }, make("b", {}, code ?? type ?? "error"), message ?? "");
 }
 
+// One edit that cannot be shown must not take those beside it along.
 function buildCard(row, index) {
+  try {
+    return buildWhole(row, index);
+  } catch (error) {
+    const { name, status, group, at } = row;
+    shown[index] = { name, status, group, at, prompt: `This edit cannot be shown here: ${error.message}` };
+    return buildWhole(shown[index], index);
+  }
+}
+
+function buildWhole(row, index) {
   const stage = new Stage(row);
   const title = make("h3", { dir: "auto", title: row.name }, row.name);
   const text = make("div", { class: "text" },

@@ -102,7 +102,7 @@ class Stage {
 
   // A source on the web is fetched only when somebody asks for it.
   buildFetch(clip) {
-    const ask = make("button", { type: "button", class: "fetch" }, `Load the source from ${new URL(clip.url).host}`);
+    const ask = make("button", { type: "button", class: "fetch" }, `Load the source from ${hostOf(clip.url)}`);
     ask.addEventListener("click", async () => {
       ask.remove();
       await this.video("before");
@@ -267,8 +267,17 @@ function follow(video, time) {
   video.playbackRate = Math.abs(drift) > 0.02 ? 1 - Math.max(-0.1, Math.min(0.1, drift)) : 1;
 }
 
+// What was written as a URL may be none to a browser: a host with a wrong number or character in it.
+function hostOf(url) {
+  try {
+    return new URL(url).host;
+  } catch {
+    return "the web";
+  }
+}
+
 function absence(row, name) {
-  if (name === "before") return "The source is not on this machine";
+  if (name === "before") return "There is no clip of the source on this machine";
   if (row.group === "saved") return "The file is not where it was saved";
   return row.group === "open" ? "Not there yet" : "No result";
 }

@@ -49,59 +49,59 @@ class ApiDoor:
         key = request.headers.get("Idempotency-Key") if self.settings.idempotency != "ignored" else None
         self.desk.settle()
         note = _Note.of(raw)
-        with self.gate.enter(request, "submit") as admission:
-            try:
-                task, replayed = self._accept_or_replay(admission, note, key)
-            except Problem as problem:
-                self._remember(admission.account, note, key, refused=problem.code)
-                raise
-            self._remember(admission.account, note, key, task=task, replayed=replayed)
-            headers = {"Idempotency-Replayed": "true"} if replayed else None
-            return web.json_response(replies.submit_reply(task), headers=headers)
+        admission = self.gate.enter(request, "submit")
+        try:
+            task, replayed = self._accept_or_replay(admission, note, key)
+        except Problem as problem:
+            self._remember(admission.account, note, key, refused=problem.code)
+            raise
+        self._remember(admission.account, note, key, task=task, replayed=replayed)
+        headers = {"Idempotency-Replayed": "true"} if replayed else None
+        return web.json_response(replies.submit_reply(task), headers=headers)
 
     async def task(self, request: web.Request) -> web.Response:
         """One task of this key."""
-        with self.gate.enter_to_read(request, "poll") as account:
-            task_id = request.match_info["task_id"]
-            checks.check_task_id(task_id)
-            self.desk.settle()
-            task = self._visible(task_id)
-            if task is None:
-                raise Problem("task_not_found", "There is no such task.", "task_id")
-            if task.key_hash != account.key_hash:
-                raise Problem("permission_denied", "This task belongs to another key.", "task_id")
-            return web.json_response(self.desk.describe(task))
+        account = self.gate.enter_to_read(request, "poll")
+        task_id = request.match_info["task_id"]
+        checks.check_task_id(task_id)
+        self.desk.settle()
+        task = self._visible(task_id)
+        if task is None:
+            raise Problem("task_not_found", "There is no such task.", "task_id")
+        if task.key_hash != account.key_hash:
+            raise Problem("permission_denied", "This task belongs to another key.", "task_id")
+        return web.json_response(self.desk.describe(task))
 
     async def bulk(self, request: web.Request) -> web.Response:
         """Up to 50 tasks of this key; unknown ones are missing from the answer."""
         _switch(self.settings.bulk)
         raw = await request.read()
-        with self.gate.enter_to_read(request, "poll") as account:
-            wanted = checks.bulk_ids(checks.json_object(raw))
-            self.desk.settle()
-            tasks = [self._visible(task_id) for task_id in dict.fromkeys(wanted)]
-            own = [task for task in tasks if task is not None and task.key_hash == account.key_hash]
-            return web.json_response({"data": [self.desk.describe(task) for task in own]})
+        account = self.gate.enter_to_read(request, "poll")
+        wanted = checks.bulk_ids(checks.json_object(raw))
+        self.desk.settle()
+        tasks = [self._visible(task_id) for task_id in dict.fromkeys(wanted)]
+        own = [task for task in tasks if task is not None and task.key_hash == account.key_hash]
+        return web.json_response({"data": [self.desk.describe(task) for task in own]})
 
     async def listing(self, request: web.Request) -> web.Response:
         """The tasks of this key, newest first, without links."""
         _switch(self.settings.listing)
-        with self.gate.enter_to_read(request, "poll") as account:
-            query = request.query
-            page = checks.whole_number(query.get("page"), "page", 1, 1_000_000)
-            size = checks.whole_number(query.get("page_size"), "page_size", 20, checks.MAX_PAGE_SIZE)
-            self.desk.settle()
-            own = (task for task in reversed(self.store.tasks.values()) if task.key_hash == account.key_hash)
-            wanted = [task for task in own if self._matches(task, query)]
-            shown = wanted[(page - 1) * size : page * size]
-            rows = [replies.listing_row(task, self.settings, self.time.now()) for task in shown]
-            return web.json_response({"data": rows, "total": len(wanted), "page": page, "page_size": size})
+        account = self.gate.enter_to_read(request, "poll")
+        query = request.query
+        page = checks.whole_number(query.get("page"), "page", 1, 1_000_000)
+        size = checks.whole_number(query.get("page_size"), "page_size", 20, checks.MAX_PAGE_SIZE)
+        self.desk.settle()
+        own = (task for task in reversed(self.store.tasks.values()) if task.key_hash == account.key_hash)
+        wanted = [task for task in own if self._matches(task, query)]
+        shown = wanted[(page - 1) * size : page * size]
+        rows = [replies.listing_row(task, self.settings, self.time.now()) for task in shown]
+        return web.json_response({"data": rows, "total": len(wanted), "page": page, "page_size": size})
 
     async def credits(self, request: web.Request) -> web.Response:
         """The balance of this key."""
-        with self.gate.enter_to_read(request, "other") as account:
-            self.desk.settle()
-            return web.json_response(replies.credits_reply(account))
+        account = self.gate.enter_to_read(request, "other")
+        self.desk.settle()
+        return web.json_response(replies.credits_reply(account))
 
     def _accept_or_replay(self, admission: Admission, note: _Note, key: str | None) -> tuple[Task, bool]:
         account = admission.account

@@ -71,46 +71,46 @@ class FilesDoor:
 
     async def upload(self, request: web.Request) -> web.Response:
         """Keep one file for 72 hours."""
-        with self.gate.enter_to_read(request, "other") as account:
-            form = _Form()
-            try:
-                self._check_quota(account)
-                await self._read(request, form)
-                return _envelope(self._describe(self._keep(account, form)))
-            except _Refused as refusal:
-                return self._refuse(refusal)
-            finally:
-                if form.draft is not None:
-                    form.draft.unlink(missing_ok=True)
+        account = self.gate.enter_to_read(request, "other")
+        form = _Form()
+        try:
+            self._check_quota(account)
+            await self._read(request, form)
+            return _envelope(self._describe(self._keep(account, form)))
+        except _Refused as refusal:
+            return self._refuse(refusal)
+        finally:
+            if form.draft is not None:
+                form.draft.unlink(missing_ok=True)
 
     async def quota(self, request: web.Request) -> web.Response:
         """How many files a key has and may have."""
-        with self.gate.enter_to_read(request, "other") as account:
-            used, most = len(self._files_of(account)), self.settings.max_files
-            data: JsonObject = {
-                "user_group": "default",
-                "used_files": used,
-                "max_files": most,
-                "remain_files": most - used,
-            }
-            return _envelope(data)
+        account = self.gate.enter_to_read(request, "other")
+        used, most = len(self._files_of(account)), self.settings.max_files
+        data: JsonObject = {
+            "user_group": "default",
+            "used_files": used,
+            "max_files": most,
+            "remain_files": most - used,
+        }
+        return _envelope(data)
 
     async def list_files(self, request: web.Request) -> web.Response:
         """The files of a key, newest first."""
-        with self.gate.enter_to_read(request, "other") as account:
-            page = checks.whole_number(request.query.get("page"), "page", 1, 1_000_000)
-            size = checks.whole_number(request.query.get("page_size"), "page_size", 20, checks.MAX_PAGE_SIZE)
-            files = [self._describe(file) for file in reversed(self._files_of(account))]
-            return _envelope({"files": files[(page - 1) * size : page * size], "total": len(files)})
+        account = self.gate.enter_to_read(request, "other")
+        page = checks.whole_number(request.query.get("page"), "page", 1, 1_000_000)
+        size = checks.whole_number(request.query.get("page_size"), "page_size", 20, checks.MAX_PAGE_SIZE)
+        files = [self._describe(file) for file in reversed(self._files_of(account))]
+        return _envelope({"files": files[(page - 1) * size : page * size], "total": len(files)})
 
     async def delete(self, request: web.Request) -> web.Response:
         """Forget one file."""
-        with self.gate.enter_to_read(request, "other") as account:
-            file = self.store.files.get(request.match_info["file_id"])
-            if file is None or file.key_hash != account.key_hash:
-                return _envelope(None, success=False, status=404, message="There is no such file.")
-            self._forget(file)
-            return _envelope({"file_id": file.id})
+        account = self.gate.enter_to_read(request, "other")
+        file = self.store.files.get(request.match_info["file_id"])
+        if file is None or file.key_hash != account.key_hash:
+            return _envelope(None, success=False, status=404, message="There is no such file.")
+        self._forget(file)
+        return _envelope({"file_id": file.id})
 
     def _check_quota(self, account: Account) -> None:
         if len(self._files_of(account)) >= self.settings.max_files:
@@ -137,7 +137,8 @@ class FilesDoor:
             await part.release()
 
     async def _read_file(self, part: BodyPartReader, form: _Form) -> None:
-        form.original_name = part.filename or "file"
+        # Bytes that are no UTF-8 come as lone surrogates, which fit into no URL.
+        form.original_name = (part.filename or "file").encode("utf-8", "replace").decode()
         form.mime_type = _mime_type(part.headers.get("Content-Type", ""), form.original_name)
         form.draft = self.folder / f"{secrets.token_hex(8)}.upload"
         with form.draft.open("wb") as file:
@@ -152,6 +153,7 @@ class FilesDoor:
             raise _Refused("The part named file is missing or empty.")
         if not form.mime_type.startswith(self._kinds()):
             raise _Refused(f"Files of type {form.mime_type} are not hosted.")
+        self._check_quota(account)  # once more: others came in while this one was read
         now, number = self.time.now(), secrets.token_hex(12)
         name = form.fields.get("file_name") or form.original_name
         file = HostedFile(

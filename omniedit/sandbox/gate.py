@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -17,9 +15,10 @@ from omniedit.sandbox.settings import Lane, Settings
 from omniedit.sandbox.store import Account, Store
 from omniedit.sandbox.timing import SandboxTime
 
-__all__ = ["Admission", "Gate", "RATE_HEADERS", "SPECIAL_KEYS", "bearer"]
+__all__ = ["Admission", "Gate", "RATE_HEADERS", "SPECIAL_KEYS", "bearer", "leave"]
 
 RATE_HEADERS = web.RequestKey("rate_headers", dict[str, str])
+_ADMITTED = web.RequestKey("admitted", Account)
 SPECIAL_KEYS = {
     "sk-sandbox-unauthorized": 401,
     "sk-sandbox-broke": 402,
@@ -45,6 +44,12 @@ def bearer(request: web.Request) -> str | None:
     return key.strip() if scheme.lower() == "bearer" and key.strip() else None
 
 
+def leave(request: web.Request) -> None:
+    """A request that may have entered is answered: it is open no longer."""
+    if (account := request.get(_ADMITTED)) is not None:
+        account.open_requests -= 1
+
+
 @define
 class Gate:
     """The door of the API."""
@@ -53,9 +58,8 @@ class Gate:
     time: SandboxTime
     store: Store
 
-    @contextmanager
-    def enter(self, request: web.Request, lane: Lane) -> Generator[Admission]:
-        """Check key and rate; counts as an open request until left. Raises ``Problem``."""
+    def enter(self, request: web.Request, lane: Lane) -> Admission:
+        """Check key and rate; the request counts as open until it leaves. Raises ``Problem``."""
         key = bearer(request)
         special = SPECIAL_KEYS.get(key or "")
         if key is None or special == 401:
@@ -65,20 +69,17 @@ class Gate:
         account = self.store.account(key)
         full = self._check_rate(request, account, lane, throttled=special == 429)
         account.open_requests += 1
-        try:
-            yield Admission(account, special, full)
-        finally:
-            account.open_requests -= 1
+        request[_ADMITTED] = account
+        return Admission(account, special, full)
 
-    @contextmanager
-    def enter_to_read(self, request: web.Request, lane: Lane) -> Generator[Account]:
+    def enter_to_read(self, request: web.Request, lane: Lane) -> Account:
         """Like ``enter``, then balance and access in the words of GET. Raises ``Problem``."""
-        with self.enter(request, lane) as admission:
-            if admission.special == 402:
-                raise Problem("quota_exceeded", "The balance of this key is used up.")
-            if admission.special == 403:
-                raise Problem("permission_denied", "This key has no access.")
-            yield admission.account
+        admission = self.enter(request, lane)
+        if admission.special == 402:
+            raise Problem("quota_exceeded", "The balance of this key is used up.")
+        if admission.special == 403:
+            raise Problem("permission_denied", "This key has no access.")
+        return admission.account
 
     def _check_rate(self, request: web.Request, account: Account, lane: Lane, *, throttled: bool) -> bool:
         now = self.time.now()

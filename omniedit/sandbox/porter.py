@@ -13,7 +13,7 @@ from aiohttp.typedefs import Middleware
 from attrs import define
 
 from omniedit.sandbox.faults import FaultBook
-from omniedit.sandbox.gate import RATE_HEADERS, bearer
+from omniedit.sandbox.gate import RATE_HEADERS, bearer, leave
 from omniedit.sandbox.mischief import Dropped, with_fault
 from omniedit.sandbox.problems import Problem
 from omniedit.sandbox.script import Rule
@@ -63,6 +63,7 @@ class Porter:
             response = await (with_fault(rule, request, answer) if rule else answer(request))
             return self._sign(request, response)
         finally:
+            leave(request)  # here and not in the handlers: a fault may hold the answer back
             status = 0 if response is None or isinstance(response, Dropped) else response.status
             self._log(request, door, status, rule)
 

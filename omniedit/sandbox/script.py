@@ -11,6 +11,7 @@ only what matches its points and its prompt.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
@@ -99,7 +100,8 @@ _BODIES = ("json", "html", "empty")
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    # JSON as Python reads it knows Infinity and NaN, and whole numbers that no float holds; none is a time to wait.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 @frozen
@@ -211,7 +213,7 @@ def _check_body(rule: Mapping[str, object], where: str) -> None:
 def _points(value: object, kind: FaultKind, where: str) -> tuple[str, ...]:
     if value is None:
         return kind.default_points
-    if not isinstance(value, str | list | tuple):
+    if not isinstance(value, str | list | tuple) or not value:
         raise FaultScriptError(f"{where}: must be a point or a list of points, not {value!r}")
     names = (value,) if isinstance(value, str) else tuple(cast("Sequence[object]", value))
     if names == ("any",):

@@ -49,18 +49,26 @@ class FakeClock:
         await future
 
     async def advance(self, seconds: float) -> None:
-        """Pass time, waking sleepers one after the other, each at its own moment; who sleeps again is woken again."""
-        end = self._now + seconds
+        """Pass time, waking sleepers one after the other, each at its own moment; who sleeps again is woken again.
+
+        Raises:
+            ValueError: the seconds are negative.
+        """
+        end = self._later(seconds)
         await self._let_run()
         while (due := self._next_due(end)) is not None:
             self._now = max(self._now, due.deadline)
             due.future.set_result(None)
             await self._let_run()
-        self._now = end
+        self._now = max(self._now, end)  # who was woken may have moved time further
 
     def advance_nowait(self, seconds: float) -> None:
-        """Jump: time is later at once, and whoever is due by then is woken when the event loop next turns."""
-        self._now += seconds
+        """Jump: time is later at once, and whoever is due by then is woken when the event loop next turns.
+
+        Raises:
+            ValueError: the seconds are negative.
+        """
+        self._now = self._later(seconds)
         while (due := self._next_due(self._now)) is not None:
             due.future.set_result(None)
 
@@ -77,6 +85,11 @@ class FakeClock:
 
     def __repr__(self) -> str:
         return f"FakeClock(now={self._now}, sleepers={self.sleepers})"
+
+    def _later(self, seconds: float) -> float:
+        if not seconds >= 0:
+            raise ValueError(f"time only passes forwards: {seconds} seconds; give 0 or more")
+        return self._now + seconds
 
     def _next_due(self, end: float) -> _Sleeper | None:
         """The next sleeper due by ``end``; the cancelled ones are dropped on the way."""

@@ -26,8 +26,9 @@ def omniedit_sandbox(request: pytest.FixtureRequest) -> Iterator[BackgroundSandb
     from omniedit.testing import BackgroundSandbox
 
     marker = cast("pytest.Item", request.node).get_closest_marker("omniedit")
+    arguments = marker.args if marker else ()
     options = cast("dict[str, Any]", marker.kwargs if marker else {})
-    with BackgroundSandbox(**options) as sandbox:
+    with BackgroundSandbox(*arguments, **options) as sandbox:
         yield sandbox
 
 

@@ -93,12 +93,20 @@ async def test_seats_are_counted_over_all_hosts(dsn: str) -> None:
         waiting = asyncio.ensure_future(second.take())
         await asyncio.wait([waiting], timeout=1.2)
         assert not waiting.done()
-        tokens[0].over()
-        first.note(accepted=1)
+        tokens[0].accepted()
         async with asyncio.timeout(20):
             (await waiting).over()
         for token in tokens[1:]:
             token.over()
+
+
+async def test_a_host_that_idles_keeps_no_seat(dsn: str) -> None:
+    """Nobody asks it for anything after a request that came to nothing: it tells the others all the same."""
+    async with host(dsn, max_tasks=1) as idle, host(dsn, max_tasks=1) as other:
+        for _ in range(2):
+            async with asyncio.timeout(20):
+                (await idle.take()).over()
+                (await other.take()).over()
 
 
 async def test_tasks_in_the_journal_take_seats(dsn: str) -> None:

@@ -84,14 +84,18 @@ async def test_revoked_key_in_the_middle_is_resumable(world: Any) -> None:
 @pytest.mark.parametrize("kind", ["token_bucket", "fixed_window", "live_tasks", "concurrent"])
 async def test_limits_that_nobody_told_are_lived_with(world: Any, retry_after: str, kind: Any) -> None:
     """429 on submits and looks is never an end of anything."""
-    per = 20.0 if kind in {"token_bucket", "fixed_window"} else 60.0
-    limits = (Limit(kind=kind, amount=5, per=per, burst=3, lanes=("submit", "poll")),)
-    async with world(limits=limits, retry_after=retry_after) as w, w.client() as client:
+    amount = 5 if kind in {"token_bucket", "fixed_window"} else 1
+    limits = (Limit(kind=kind, amount=amount, per=20.0, burst=3, lanes=("submit", "poll")),)
+    # Requests meet only where answers take their time.
+    slow = {"fault": "slow", "seconds": 0.1, "on": ["submit", "task", "bulk"]}
+    faults = [slow] if kind == "concurrent" else []
+    async with world(faults, limits=limits, retry_after=retry_after) as w, w.client() as client:
         batch = client.batch(w.edits(8), save_to=w.out)
         await w.watch(batch)
         assert (await batch).counts == {Status.saved: 8}
         w.check(files=8)
         assert len(w.sandbox.accepted) == 8
+        assert any(request.status == 429 for request in w.sandbox.requests)
 
 
 async def test_storm_of_429_on_looks_kills_no_paid_task(world: Any) -> None:

@@ -88,6 +88,29 @@ async def test_hostile_texts_do_nothing(page: Page, gallery: Gallery) -> None:
     assert stayed_at_home(page)
 
 
+@pytest.mark.parametrize("url", ["http://300.1.1.1/a.mp4", "https://a%00b/x", "http://[v1.a]/x", "https://a^b/x"])
+async def test_a_source_that_is_a_url_only_to_us_is_shown(page: Page, gallery: Gallery, url: str) -> None:
+    """A browser takes it for none: its edit is there, and so are all others."""
+    await show(page, [gallery.failed(source=url), gallery.failed("c.mp4"), gallery.entry()], gallery.folder / "s.html")
+    await page.until(f"{CARDS}.length === 3")
+    assert await page.ask("document.querySelector('.fetch').textContent") == "Load the source from the web"
+    await page.click(".fetch")
+    await page.until("document.querySelector('.card .before').textContent.includes('cannot play the file')")
+
+
+async def test_an_edit_that_cannot_be_shown_leaves_the_others_alone(page: Page, gallery: Gallery) -> None:
+    """It has a card that says so, among the others and at large."""
+    entries = [gallery.failed(), gallery.failed("c.mp4"), gallery.entry()]
+    await show(page, entries, gallery.folder / "sheet.html")
+    await page.ask("rows[1].credits = null; layOut()")
+    await page.until(f"{CARDS}.length === 3")
+    told = await page.ask(f"{CARDS}.map(card => card.querySelector('.prompt').textContent.slice(0, 24))")
+    assert told == ["Say something rude", "This edit cannot be show", "Make it snow"]
+    await page.press("j", "j", "Enter", "j")
+    assert await page.ask("document.getElementById('place').textContent") == "3 of 3"
+    assert page.complaints == []
+
+
 async def test_policy_refuses_foreign_scripts_and_fetches(page: Page, gallery: Gallery) -> None:
     """Should a hole ever be found, the page's own policy stands behind it."""
     await show(page, [gallery.entry()], gallery.folder / "sheet.html")
@@ -317,7 +340,7 @@ async def test_what_cannot_be_played_says_so(page: Page, gallery: Gallery) -> No
     await page.press("j", "j", " ")
     await page.until(f"{CARDS}[1].textContent.includes('cannot play the file')")
     third = await page.ask(f"{CARDS}[2].textContent")
-    assert "The source is not on this machine" in third
+    assert "There is no clip of the source on this machine" in third
     assert "The file is not where it was saved" in third
 
 

@@ -127,11 +127,19 @@ def test_sums_count_edits_sections_bytes_and_time(gallery: Gallery) -> None:
 
 @pytest.mark.parametrize("path", [None, "", "missing.mp4", "bad\x00name.mp4", "x" * 5000, "."])
 def test_what_is_no_file_is_no_clip(path: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is opened, nothing raises."""
+    """Nothing raises."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty.mp4").touch()
     assert find_clip(path) is None
     assert find_clip("empty.mp4") is None
+
+
+@pytest.mark.parametrize("text", [b"ftyp", b"ftypisom", b"key = ftyp of a text", b"\x1a\x45\xdf\xa3 webm", b"secret"])
+def test_what_does_not_begin_as_an_mp4_is_no_clip(text: bytes, tmp_path: Path) -> None:
+    """Whatever it is called."""
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(text)
+    assert find_clip(str(path)) is None
 
 
 @pytest.mark.parametrize(

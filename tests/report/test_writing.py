@@ -93,6 +93,17 @@ async def test_large_clips_are_referred_to(gallery: Gallery) -> None:
     assert "played from where they lie" in text
 
 
+async def test_a_file_that_is_no_clip_is_never_carried(gallery: Gallery) -> None:
+    """A refused edit may name anything as its source; the sheet names it too, and holds nothing of what is in it."""
+    key = gallery.folder / "id_rsa"
+    key.write_bytes(b"-----BEGIN PRIVATE KEY-----")
+    await write_report([gallery.failed(source=key), gallery.entry(path=str(key))], gallery.folder / "sheet.html")
+    text = (gallery.folder / "sheet.html").read_text(encoding="utf-8")
+    assert base64.b64encode(key.read_bytes()).decode() not in text
+    assert f'"source":"{key}"' in text
+    assert text.count('id="clip-') == 1
+
+
 async def test_policy_names_the_only_script_and_style(gallery: Gallery) -> None:
     """Nothing may run or style but what the sheet holds, by its hash; the web is opened only for media, if at all."""
     path = gallery.folder / "sheet.html"

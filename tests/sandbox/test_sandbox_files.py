@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,48 @@ async def test_quota_list_and_delete(start: Any, clip: Path) -> None:
     assert (uploads[2].status, uploads[2].json["success"]) == (403, False)
     assert [answer.status for answer in (foreign, deleted, gone, expired)] == [404, 200, 404, 404]
     assert empty["used_files"] == 0
+
+
+async def test_a_name_that_is_no_text_becomes_one(start: Any) -> None:
+    """Bytes that are no UTF-8 are replaced: the file is served, and so is the list it is in."""
+    head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="\xff.mp4"\r\n'
+    body = head + b"Content-Type: video/mp4\r\n\r\nclip\r\n--b--\r\n"
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    async with start() as caller:
+        kept = (await caller.call("POST", "/api/v1/files/upload/stream", data=body, headers=headers)).json["data"]
+        listed = (await caller.get("/api/v1/files/list")).json["data"]["files"]
+        served = await caller.get(kept["file_url"], key=None)
+    assert kept["file_name"] == kept["original_name"] == "?.mp4"
+    assert listed == [kept]
+    assert served.body == b"clip"
+
+
+async def test_uploads_at_once_do_not_pass_the_quota(start: Any) -> None:
+    """There was room for each when it began; only the first to end is kept."""
+    arrived = asyncio.Barrier(3)
+
+    async def slow_body() -> Any:
+        yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.mp4"\r\n\r\n'
+        await arrived.wait()
+        yield b"x\r\n--b--\r\n"
+
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    async with start(Settings(max_files=1)) as caller:
+
+        async def upload() -> int:
+            path = "/api/v1/files/upload/stream"
+            return int((await caller.call("POST", path, data=slow_body(), headers=headers)).status)
+
+        uploads = [asyncio.create_task(upload()) for _ in range(2)]
+        async with asyncio.timeout(10):
+            while caller.sandbox.store.account("sk-test").open_requests < 2:  # noqa: ASYNC110 - the server's state
+                await asyncio.sleep(0.01)
+        await arrived.wait()
+        done = await asyncio.gather(*uploads)
+        quota = (await caller.get("/api/v1/files/quota")).json["data"]
+
+    assert sorted(done) == [200, 403]
+    assert quota["used_files"] == 1
 
 
 async def test_uploads_that_are_not_kept_say_why(start: Any, clip: Path) -> None:

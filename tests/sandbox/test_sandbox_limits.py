@@ -109,6 +109,27 @@ async def test_a_cap_on_concurrent_requests(start: Any) -> None:
     assert (refused, other, done, after) == (429, 200, [200, 200], 200)
 
 
+@pytest.mark.parametrize("point", ["submit", "task"])
+async def test_a_cap_on_concurrent_requests_counts_answers_that_are_held_back(start: Any, point: str) -> None:
+    """A request is open from the moment it is let in until its answer has left or its caller has gone."""
+    settings = Settings(limits=(Limit(kind="concurrent", amount=1),), editing="canned")
+    async with start(settings) as caller:
+        task_id = await caller.accepted()
+        account = caller.sandbox.store.account("sk-test")
+        caller.sandbox.faults.add({"fault": "hang", "accept": True, "on": point, "first": 1})
+        held = asyncio.create_task(caller.submit() if point == "submit" else caller.get(f"/v1/tasks/{task_id}"))
+        async with asyncio.timeout(10):
+            while account.open_requests < 1:  # noqa: ASYNC110 - the server's state
+                await asyncio.sleep(0.01)
+        refused = [(await caller.submit()).status, (await caller.get(f"/v1/tasks/{task_id}")).status]
+        held.cancel()
+        async with asyncio.timeout(10):
+            while account.open_requests > 0:  # noqa: ASYNC110 - the server's state
+                await asyncio.sleep(0.01)
+        after = (await caller.submit()).status
+    assert (refused, after) == ([429, 429], 200)
+
+
 async def test_limits_change_on_a_schedule(start: Any) -> None:
     """From one a minute to three a minute after an hour."""
     limit = Limit(kind="sliding_window", amount=1, per=60, schedule=((3600, 3),))

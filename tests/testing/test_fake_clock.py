@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from omniedit.clock import Clock
 from omniedit.testing import FakeClock
 
@@ -70,3 +72,25 @@ async def test_a_sleep_of_nothing_only_lets_others_run() -> None:
     await clock.sleep(0)
     await clock.sleep(-1)
     assert repr(clock) == "FakeClock(now=0.0, sleepers=0)"
+
+
+async def test_time_never_goes_backwards() -> None:
+    """Not after a jump in the middle of an advance, not in two advances at once, and not on demand."""
+    clock = FakeClock()
+
+    async def jump() -> None:
+        await clock.sleep(1)
+        clock.advance_nowait(100)
+
+    jumping = asyncio.ensure_future(jump())
+    await clock.advance(5)
+    await jumping
+    assert clock.monotonic() == 101
+    await asyncio.gather(clock.advance(5), clock.advance(3))
+    assert clock.monotonic() == 106
+    for seconds in (-1.0, float("nan")):
+        with pytest.raises(ValueError, match="only passes forwards"):
+            await clock.advance(seconds)
+        with pytest.raises(ValueError, match="only passes forwards"):
+            clock.advance_nowait(seconds)
+    assert clock.monotonic() == 106

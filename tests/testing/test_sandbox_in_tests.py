@@ -45,6 +45,12 @@ def test_the_marker_sets_switches_and_faults(omniedit_sandbox: BackgroundSandbox
     assert omniedit_sandbox.faults.fired == {"html": 1}
 
 
+@pytest.mark.omniedit(Settings(credits=7))
+def test_the_marker_takes_settings_without_their_name(omniedit_sandbox: BackgroundSandbox) -> None:
+    """As the sandbox does."""
+    assert omniedit_sandbox.settings.credits == 7
+
+
 def test_the_fake_clock_fixture(fake_clock: FakeClock) -> None:
     """A fresh clock for each test."""
     assert fake_clock.monotonic() == 0
