@@ -22,6 +22,7 @@ from omniedit.errors import (
     AuthenticationFailed,
     ConfigurationError,
     InvalidRequest,
+    OmniEditError,
     QuotaExhausted,
     RateLimited,
     ServiceError,
@@ -40,6 +41,7 @@ __all__ = [
     "answered",
     "balance",
     "is_loopback",
+    "is_task_unknown",
     "listing",
     "look",
     "looks",
@@ -230,6 +232,7 @@ _MEND = {
     413: "send a smaller file",
     429: "wait; the client slows down by itself",
 }
+_UNKNOWN_TASK = frozenset({"task_not_found", "invalid_task_id"})
 _KIND: dict[int, type[ServiceError]] = {
     401: AuthenticationFailed,
     402: QuotaExhausted,
@@ -267,6 +270,14 @@ def _kind_of_class(status: int) -> type[ServiceError]:
             return ServiceUnavailable
         case _:
             return UnexpectedReply
+
+
+def is_task_unknown(error: OmniEditError) -> bool:
+    """Whether the service itself said that there is no such task.
+
+    A 404 alone is no such word: the gateway in front answers so as well, without a code, while a deployment goes on.
+    """
+    return isinstance(error, InvalidRequest) and error.code in _UNKNOWN_TASK
 
 
 def _request_id(reply: Reply) -> str | None:

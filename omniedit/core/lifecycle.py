@@ -30,6 +30,7 @@ __all__ = [
     "REOPENED",
     "Step",
     "TABLE",
+    "UNKNOWN_TASK",
     "error_of",
     "follows",
     "may_retry",
@@ -60,7 +61,7 @@ TABLE: Mapping[Status, frozenset[Status]] = {
 # The ways out of an end. Only a resume, a replay, or late news (a listing, a callback) takes them.
 REOPENED: Mapping[Status, frozenset[Status]] = {
     S.saved: frozenset({S.downloading}),
-    S.failed: frozenset({S.queued}),
+    S.failed: frozenset({S.queued, S.pending}),  # pending: the service may know a task again that it did not know
     S.cancelled: frozenset({S.queued}),
     S.rejected: frozenset({S.queued}),
     S.expired: frozenset({S.downloading}),
@@ -90,6 +91,8 @@ _RETRYABLE = frozenset(
     }
 )
 _CANCELLED_CODE = "request_cancelled"
+UNKNOWN_TASK = "task_not_found"
+"""The code of an edit that failed only because the service said that it knows no such task."""
 
 
 class IllegalMove(OmniEditError):

@@ -142,6 +142,9 @@ class Admission:
             case Plan.look_again:
                 record.entry = attrs.evolve(record.entry, link=None, renewals=0)
                 self._start(record)
+            case Plan.find:  # the journal keeps the failure until more is known: the next run would look again
+                record.entry = move(entry, Status.pending, self._engine.clock.utcnow(), reopening=True).entry
+                self._start(record)
             case Plan.check:
                 await self._check(record)
             case Plan.orphan | Plan.hold | Plan.replay as what:

@@ -137,6 +137,26 @@ def test_refusals_become_their_class(status: int) -> None:
         assert "secret" not in str(plain)
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "unknown"),
+    [
+        (404, {"error": {"code": "task_not_found"}}, True),
+        (400, {"error": {"code": "invalid_task_id", "param": "task_id"}}, True),
+        (404, {"error": {"code": "not_found"}}, False),
+        (404, {"error": "not found"}, False),
+        (404, HTML, False),
+        (404, b"", False),
+        (400, {"error": {"code": "invalid_request"}}, False),
+        (408, HTML, False),
+        (403, {"error": {"code": "task_not_found"}}, False),
+        (503, {"error": {"code": "task_not_found"}}, False),
+    ],
+)
+def test_only_the_service_can_say_that_a_task_is_unknown(status: int, body: object, unknown: bool) -> None:  # noqa: FBT001
+    """A page of the gateway in front is no word about a task."""
+    assert wire.is_task_unknown(wire.refusal(reply(status, body), "reading")) is unknown
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_read_where_it_means_something(status: int) -> None:
     """Seconds; nothing where there is none."""
