@@ -6,11 +6,10 @@ Facts are those of the service's public documentation ("Gemini Omni Flash Video 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import NoReturn
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import attrs
 
@@ -61,7 +60,6 @@ MOST_IDS = 50
 _JSON: Mapping[str, str] = {"Content-Type": "application/json"}
 _NO_HEADERS: Mapping[str, str] = {}
 _SUCCESS = range(200, 300)
-_PLAIN_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 
 UPLOAD_PATH = "/api/v1/files/upload/stream"
 
@@ -123,10 +121,14 @@ def submission(intent: Intent) -> Request:
 
 
 def look(task_id: str) -> Request:
-    """One task. Ids are opaque: whatever is no plain id is refused here and not sent as a path."""
-    if _PLAIN_ID.fullmatch(task_id) is None:
-        raise InvalidRequest(f"{task_id!r} is no task id", mend="ids look like task-unified-1757165031-abcd1234")
-    return Request("GET", f"/v1/tasks/{task_id}")
+    """One task. Ids are opaque: each that an acceptance may carry can be asked for, as one part of the path."""
+    if not codecs.is_id(task_id):
+        raise InvalidRequest(
+            f"{task_id[:40]!r} is no task id",
+            code="invalid_task_id",
+            mend="ids look like task-unified-1757165031-abcd1234",
+        )
+    return Request("GET", f"/v1/tasks/{quote(task_id, safe='')}")
 
 
 def looks(task_ids: list[str]) -> Request:

@@ -19,6 +19,7 @@ from omniedit.codecs.reading import (
     decode_tasks,
     decode_upload,
 )
+from omniedit.codecs.words import is_id
 from omniedit.codecs.writing import (
     describe_error,
     encode_change,
@@ -46,6 +47,7 @@ __all__ = [
     "encode_intent",
     "encode_saved",
     "encode_summary",
+    "is_id",
 ]
 
 
