@@ -3,7 +3,8 @@
 Rules of this room:
 - what the service may leave out is optional here, what it may add survives in `Task.extra`;
 - statuses are an open set and never an error;
-- a wrong shape is `UnexpectedReply` with the path, such as `$.task_info.estimated_time`;
+- a wrong shape is `UnexpectedReply` with the path, such as `$.data.user.used_credits`; of a task only what tells how it
+  stands must be right, and other fields of the wrong kind are read as missing;
 - bytes made here are the same for the same value, on every machine and with every extra installed.
 """
 
