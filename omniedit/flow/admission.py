@@ -14,7 +14,7 @@ from omniedit.core.resume import Plan, accepted_attempt, may_replay, plan
 from omniedit.errors import DownloadFailed, InvalidEdit, JournalBusy, OmniEditError
 from omniedit.flow.booking import uncertain
 from omniedit.flow.engine import Engine
-from omniedit.flow.intent import OnUncertain
+from omniedit.flow.intent import OnUncertain, shown
 from omniedit.flow.placing import Placing
 from omniedit.flow.record import Record, Run, commit
 from omniedit.journal.base import EditHeld, NameTaken
@@ -269,7 +269,7 @@ _AFRESH: Facts = {
 
 def _held_elsewhere(held: EditHeld) -> JournalBusy:
     return JournalBusy(
-        f"{held.by} works on this edit of {held.entry.edit.source}",
+        f"{held.by} works on this edit of {shown(held.entry.edit)}",
         mend="nothing to do: it is followed there; run the same again to see its end",
         code="edit_held",
     )
@@ -277,7 +277,7 @@ def _held_elsewhere(held: EditHeld) -> JournalBusy:
 
 def _under_way(edit: Edit) -> InvalidEdit:
     return InvalidEdit(
-        f"this edit of {edit.source} is under way in another call",
+        f"this edit of {shown(edit)} is under way in another call",
         code="under_way",
         mend="await that call; for a second result of the same clip and sentence give another variant",
     )
