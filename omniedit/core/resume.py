@@ -19,10 +19,13 @@ from enum import Enum
 from omniedit.core.lifecycle import UNKNOWN_TASK, may_retry
 from omniedit.models import Attempt, Entry, Outcome, Status
 
-__all__ = ["Plan", "REPLAYABLE", "accepted_attempt", "may_replay", "plan"]
+__all__ = ["Plan", "REPLAYABLE", "SET_BACK", "accepted_attempt", "may_replay", "plan"]
 
 REPLAYABLE = timedelta(hours=24)
 """How long a service is thought to remember an `Idempotency-Key`; it publishes nothing, others promise a day."""
+
+SET_BACK = timedelta(hours=1)
+"""How far the wall clock may have been set back since the request left: beyond it, nobody knows its age."""
 
 
 class Plan(Enum):
@@ -86,7 +89,8 @@ def accepted_attempt(attempts: Sequence[Attempt]) -> Attempt | None:
 def may_replay(entry: Entry, attempts: Sequence[Attempt], now: datetime) -> bool:
     """Whether an uncertain request is young enough to be repeated with its key.
 
-    A repeat after the service has forgotten the key would be a second order.
+    A repeat after the service has forgotten the key would be a second order. So would one of a request from the
+    future: it left under a clock that was wrong, and may be of any age.
     """
     first = next((one.at for one in attempts if one.nonce == entry.nonce), entry.at)
-    return now - first < REPLAYABLE
+    return -SET_BACK <= now - first < REPLAYABLE

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import attrs
 import pytest
 
-from omniedit.core.resume import REPLAYABLE, Plan, accepted_attempt, may_replay, plan
+from omniedit.core.resume import REPLAYABLE, SET_BACK, Plan, accepted_attempt, may_replay, plan
 from omniedit.models import Attempt, Edit, Entry, Outcome, Status
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -83,6 +83,7 @@ def test_repeats_end_when_the_service_may_have_forgotten_the_key() -> None:
     attempts = [Attempt("n0", ENTRY.key, NOW - timedelta(days=9)), Attempt("n1", ENTRY.key, NOW)]
     assert may_replay(entry, attempts, NOW + REPLAYABLE - timedelta(seconds=1))
     assert not may_replay(entry, attempts, NOW + REPLAYABLE)
-    assert may_replay(entry, attempts, NOW - timedelta(hours=1))
+    assert may_replay(entry, attempts, NOW - SET_BACK)
+    assert not may_replay(entry, attempts, NOW - SET_BACK - timedelta(seconds=1))
     assert may_replay(entry, [], NOW + REPLAYABLE)
     assert not may_replay(entry, [], NOW + REPLAYABLE + timedelta(hours=20))
