@@ -221,6 +221,13 @@ async def test_dead_link_is_asked_for_again(world: Any) -> None:
         w.check(posts=1, files=1)
 
 
+async def test_link_that_is_not_known_everywhere_yet_is_tried_again(world: Any) -> None:
+    """A young link that leads nowhere, three times over: the service names no other, and needs not."""
+    async with world([{"fault": "dead_link", "status": 404, "first": 3}]) as w, w.client() as client:
+        await client.edit(w.edit(), save_to=w.out / "a.mp4")
+        w.check(posts=1, files=1)
+
+
 @pytest.mark.parametrize("status", [403, 404, 410])
 async def test_dead_links_are_given_up_after_three_renewals_and_tried_again_later(world: Any, status: int) -> None:
     """`expired`: paid for, and never ordered again; the next run looks once more."""
