@@ -215,7 +215,7 @@ class ServiceUnavailable(ServiceError):
 
 
 class UnexpectedReply(ServiceError):
-    """An answer that cannot be read. `path` leads to the place inside it, such as `$.task_info.estimated_time`."""
+    """An answer that cannot be read. `path` leads to the place inside it, such as `$.results`."""
 
     default_code = "unexpected_reply"
     path: str = "$"

@@ -36,11 +36,13 @@ if TYPE_CHECKING:
 __all__ = ["Departure", "Door", "Timeouts"]
 
 _LARGEST_REPLY = 4 << 20  # bytes: fifty tasks are about 100 KB; what is longer is cut, and then cannot be read
+_SUCCESS = range(200, 300)
 _CONNECTIONS = 64  # more than the engine has workers, so that nobody waits for one inside an HTTP timeout
 _IDLE = 30.0  # seconds a connection for looks is kept
 # A paid request must not meet a connection that the server is just closing: its outcome would be unknown. Servers keep
 # idle connections for five seconds and more, so one that was idle for less than a second is safe to use again.
 _IDLE_TO_PAY = 1.0
+_SHORTEST_SECRET = 12  # characters: a shorter key is a word of a test, which answers may hold in any other sense
 _NOT_SENT_UPLOAD = "nothing was submitted; host the clip elsewhere and pass its URL"
 
 
@@ -90,6 +92,7 @@ class Door:
         self.base_url = wire.normalize_origin(base_url, name="base_url")
         self.files_url = wire.normalize_origin(files_url, name="files_url")
         self.key_fingerprint = hashlib.sha256(api_key.encode()).hexdigest()[:16]
+        self._secret = api_key.encode() if len(api_key) >= _SHORTEST_SECRET else None
         self._timeouts = timeouts or Timeouts()
         self._to_submit = aiohttp.ClientTimeout(total=None, connect=self._timeouts.connect)
         self._to_read = aiohttp.ClientTimeout(
@@ -167,7 +170,7 @@ class Door:
                 timeout=bounds,
                 allow_redirects=False,
             ) as response:
-                reply = await _whole(response)
+                reply = await self._heard(response)
         return _read_upload(reply, name)
 
     async def close(self) -> None:
@@ -201,7 +204,14 @@ class Door:
             allow_redirects=False,
             trace_request_ctx=departure,
         ) as response:
-            return await _whole(response)
+            return await self._heard(response)
+
+    async def _heard(self, response: aiohttp.ClientResponse) -> Reply:
+        """The whole answer. A refusal may quote what was sent, and its words are shown and kept: never the key."""
+        reply = await _whole(response)
+        if reply.status in _SUCCESS or self._secret is None:
+            return reply
+        return attrs.evolve(reply, body=reply.body.replace(self._secret, b"(key)"))
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:

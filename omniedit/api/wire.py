@@ -6,11 +6,10 @@ Facts are those of the service's public documentation ("Gemini Omni Flash Video 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import NoReturn
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import attrs
 
@@ -23,6 +22,7 @@ from omniedit.errors import (
     AuthenticationFailed,
     ConfigurationError,
     InvalidRequest,
+    OmniEditError,
     QuotaExhausted,
     RateLimited,
     ServiceError,
@@ -41,6 +41,7 @@ __all__ = [
     "answered",
     "balance",
     "is_loopback",
+    "is_task_unknown",
     "listing",
     "look",
     "looks",
@@ -60,7 +61,6 @@ MOST_IDS = 50
 _JSON: Mapping[str, str] = {"Content-Type": "application/json"}
 _NO_HEADERS: Mapping[str, str] = {}
 _SUCCESS = range(200, 300)
-_PLAIN_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 
 UPLOAD_PATH = "/api/v1/files/upload/stream"
 
@@ -122,10 +122,14 @@ def submission(intent: Intent) -> Request:
 
 
 def look(task_id: str) -> Request:
-    """One task. Ids are opaque: whatever is no plain id is refused here and not sent as a path."""
-    if _PLAIN_ID.fullmatch(task_id) is None:
-        raise InvalidRequest(f"{task_id!r} is no task id", mend="ids look like task-unified-1757165031-abcd1234")
-    return Request("GET", f"/v1/tasks/{task_id}")
+    """One task. Ids are opaque: each that an acceptance may carry can be asked for, as one part of the path."""
+    if not codecs.is_id(task_id):
+        raise InvalidRequest(
+            f"{task_id[:40]!r} is no task id",
+            code="invalid_task_id",
+            mend="ids look like task-unified-1757165031-abcd1234",
+        )
+    return Request("GET", f"/v1/tasks/{quote(task_id, safe='')}")
 
 
 def looks(task_ids: list[str]) -> Request:
@@ -231,6 +235,7 @@ _MEND = {
     413: "send less: a smaller file, or a shorter prompt",
     429: "wait; the client slows down by itself",
 }
+_UNKNOWN_TASK = frozenset({"task_not_found", "invalid_task_id"})
 _KIND: dict[int, type[ServiceError]] = {
     401: AuthenticationFailed,
     402: QuotaExhausted,
@@ -268,6 +273,14 @@ def _kind_of_class(status: int) -> type[ServiceError]:
             return ServiceUnavailable
         case _:
             return UnexpectedReply
+
+
+def is_task_unknown(error: OmniEditError) -> bool:
+    """Whether the service itself said that there is no such task.
+
+    A 404 alone is no such word: the gateway in front answers so as well, without a code, while a deployment goes on.
+    """
+    return isinstance(error, InvalidRequest) and error.code in _UNKNOWN_TASK
 
 
 def _request_id(reply: Reply) -> str | None:

@@ -3,7 +3,8 @@
 Rules of this room:
 - what the service may leave out is optional here, what it may add survives in `Task.extra`;
 - statuses are an open set and never an error;
-- a wrong shape is `UnexpectedReply` with the path, such as `$.task_info.estimated_time`;
+- a wrong shape is `UnexpectedReply` with the path, such as `$.data.user.used_credits`; of a task only what tells how it
+  stands must be right, and other fields of the wrong kind are read as missing;
 - bytes made here are the same for the same value, on every machine and with every extra installed.
 """
 
@@ -19,6 +20,7 @@ from omniedit.codecs.reading import (
     decode_tasks,
     decode_upload,
 )
+from omniedit.codecs.words import is_id
 from omniedit.codecs.writing import (
     describe_error,
     encode_change,
@@ -46,6 +48,7 @@ __all__ = [
     "encode_intent",
     "encode_saved",
     "encode_summary",
+    "is_id",
 ]
 
 

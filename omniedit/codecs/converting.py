@@ -31,11 +31,12 @@ from omniedit.models import Hosted, Task
 __all__ = ["balance", "hosted", "task"]
 
 _T = TypeVar("_T")
+_ESSENTIAL = frozenset({"id", "status", "results"})
 
 
 def task(value: object, root: str) -> Task:
     """A task in any of its shapes."""
-    wire = _structure(value, TaskShape, root)
+    wire = _readable(value, root)
     if not is_id(wire.id):
         raise unexpected(f"no task id at {root}.id: {wire.id[:40]!r}", f"{root}.id")
     parts = cast("dict[str, object]", value)
@@ -56,6 +57,29 @@ def task(value: object, root: str) -> Task:
         error_message=error.message,
         extra={key: parts[key] for key in parts.keys() - TASK_KEYS},
     )
+
+
+def _readable(value: object, root: str) -> TaskShape:
+    """A task without its odd fields: none but those that tell how it stands may hide that it is paid for and done."""
+    try:
+        return CONVERTER.structure(value, TaskShape)
+    except (TypeError, ValueError, KeyError):
+        return _structure(_without_odd_fields(value), TaskShape, root)
+
+
+def _without_odd_fields(value: object) -> object:
+    if not isinstance(value, dict):
+        return value
+    parts = cast("dict[str, object]", value)
+    return {name: part for name, part in parts.items() if name in _ESSENTIAL or _fits(name, part)}
+
+
+def _fits(name: str, part: object) -> bool:
+    try:
+        CONVERTER.structure({"id": "any", "status": "pending", name: part}, TaskShape)
+    except (TypeError, ValueError, KeyError):
+        return False
+    return True
 
 
 def _credits(wire: TaskShape) -> tuple[float | None, float | None]:

@@ -8,13 +8,14 @@ from omniedit.models import Status
 __all__ = ["STATUSES", "is_id", "kind_of", "unexpected"]
 
 _LONGEST_ID = 256  # characters; the documented ids have about 32
+_STEPS = frozenset({".", ".."})  # where an id stands in a path, these lead elsewhere however they are written
 STATUSES = {str(status): status for status in Status}
 """The words that are known: a look-up that takes a fifth of the enumeration's own."""
 
 
 def is_id(text: str) -> bool:
-    """Ids are opaque; but one that cannot be shown, or fills a page, is none."""
-    return 0 < len(text) <= _LONGEST_ID and text.isprintable()
+    """Ids are opaque; but one that cannot be shown, fills a page, or is a step on a path, is none."""
+    return 0 < len(text) <= _LONGEST_ID and text.isprintable() and text not in _STEPS
 
 
 def kind_of(value: object) -> str:

@@ -27,9 +27,11 @@ from omniedit.models import Entry, Status, Task
 __all__ = [
     "Facts",
     "IllegalMove",
+    "NO_RESULTS",
     "REOPENED",
     "Step",
     "TABLE",
+    "UNKNOWN_TASK",
     "error_of",
     "follows",
     "may_retry",
@@ -61,7 +63,7 @@ TABLE: Mapping[Status, frozenset[Status]] = {
 # The ways out of an end. Only a resume, a replay, or late news (a listing, a callback) takes them.
 REOPENED: Mapping[Status, frozenset[Status]] = {
     S.saved: frozenset({S.downloading}),
-    S.failed: frozenset({S.queued}),
+    S.failed: frozenset({S.queued, S.pending}),  # pending: the service may know a task again that it did not know
     S.cancelled: frozenset({S.queued}),
     S.rejected: frozenset({S.queued}),
     S.expired: frozenset({S.downloading}),
@@ -91,8 +93,10 @@ _RETRYABLE = frozenset(
     }
 )
 _CANCELLED_CODE = "request_cancelled"
-# Codes of this library, for tasks that did not say that they failed.
-_PERHAPS_BILLED = frozenset({"no_results", "task_not_found"})
+NO_RESULTS = "no_results"
+"""The code of an edit whose task is done, and shows nothing for it."""
+UNKNOWN_TASK = "task_not_found"
+"""The code of an edit that failed only because the service said that it knows no such task."""
 
 
 class IllegalMove(OmniEditError):
@@ -298,7 +302,9 @@ def _task_error(task: Task) -> TaskFailed:
 
 def mend_of(code: str) -> str:
     """What to do about a failed task."""
-    if code in _PERHAPS_BILLED:
+    if code == UNKNOWN_TASK:
+        return "it may have been billed and is not submitted again; the next run looks for it once more"
+    if code == NO_RESULTS:
         return "it may have been billed: ask the service with this task id; it is not submitted again"
     if code in _RETRYABLE:
         return "not billed; submit it again later (--retry-failed)"

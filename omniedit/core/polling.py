@@ -16,7 +16,7 @@ Rules of this room:
   follows the square root of the hazard (Keller, Optimum checking schedules, Management Science 20, 1974).
 - Nothing is watched for ever: `Patience` bounds a task as a whole, and an undocumented status on its own.
 - One bulk read replaces many single ones when enough tasks are due at about the same time, until the service says
-  that it has no such call.
+  that it has no such call, or leaves out most of what it was asked for.
 
 Durations are seconds since the task was accepted; progress is 0 to 100 as the service reports it.
 """
@@ -203,6 +203,11 @@ class BulkPolicy:
     def answered(self, status: int) -> None:
         """Learn from the HTTP status of a bulk call: 404 or 405 turn it off for good."""
         if status in {404, 405}:
+            self._enabled = False
+
+    def left_out(self, missing: int, asked: int) -> None:
+        """Learn how many tasks a bulk call did not name: one that leaves out most is not worth asking again."""
+        if 2 * missing > asked:
             self._enabled = False
 
     def __repr__(self) -> str:

@@ -37,6 +37,7 @@ __all__ = [
     "end_of_body",
     "first_step",
     "follow",
+    "grace_of_link",
     "is_near",
     "read_number",
     "read_reply",
@@ -55,6 +56,7 @@ _MOST_TRIES = 200
 _MOST_FRUITLESS = 5
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _LONGEST_RETRY_AFTER = 300.0
+_LINK_PAUSES = (0.0, 2.0, 15.0)  # seconds before each further look at the task of a link that leads nowhere
 # Answers that another try may turn into success; every other 4xx means that this link leads nowhere.
 _PASSING = frozenset({408, 425, 429})
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.IGNORECASE)
@@ -266,6 +268,21 @@ def download_order(deadline: datetime | None, now: datetime, expected: timedelta
 def is_near(deadline: datetime | None, now: datetime) -> bool:
     """Whether a download must overtake everything else, polls included."""
     return deadline is not None and deadline - now <= NEAR_DEADLINE
+
+
+def grace_of_link(deadline: datetime | None, now: datetime, renewals: int) -> float | None:
+    """Seconds to wait before a link that leads nowhere is asked for again, and tried even if it is the same one.
+
+    A link that should live may only not be known everywhere yet. None when its time is over: the same link is no news.
+
+    Args:
+        deadline: when the link is treated as dead; None when it is not known.
+        now: the present.
+        renewals: how often it was asked for again before.
+    """
+    if deadline is None or now >= deadline:
+        return None
+    return _LINK_PAUSES[min(renewals, len(_LINK_PAUSES) - 1)]
 
 
 def read_number(text: str | None) -> int | None:

@@ -14,7 +14,7 @@ from omniedit.core.resume import Plan, accepted_attempt, may_replay, plan
 from omniedit.errors import ConfigurationError, DownloadFailed, InvalidEdit, JournalBusy, OmniEditError
 from omniedit.flow.booking import uncertain
 from omniedit.flow.engine import Engine
-from omniedit.flow.intent import OnUncertain
+from omniedit.flow.intent import OnUncertain, shown
 from omniedit.flow.placing import Placing, is_own_clip
 from omniedit.flow.record import Record, Run, commit
 from omniedit.journal.base import EditHeld, NameTaken
@@ -144,6 +144,9 @@ class Admission:
                 await self._submit(record, reopen=True)
             case Plan.look_again:
                 record.entry = attrs.evolve(record.entry, link=None, renewals=0)
+                self._start(record)
+            case Plan.find:  # the journal keeps the failure until more is known: the next run would look again
+                record.entry = move(entry, Status.pending, self._engine.clock.utcnow(), reopening=True).entry
                 self._start(record)
             case Plan.check:
                 await self._check(record)
@@ -300,7 +303,7 @@ def _is_source(entry: Entry) -> InvalidEdit:
 
 def _held_elsewhere(held: EditHeld) -> JournalBusy:
     return JournalBusy(
-        f"{held.by} works on this edit of {held.entry.edit.source}",
+        f"{held.by} works on this edit of {shown(held.entry.edit)}",
         mend="nothing to do: it is followed there; run the same again to see its end",
         code="edit_held",
     )
@@ -308,7 +311,7 @@ def _held_elsewhere(held: EditHeld) -> JournalBusy:
 
 def _under_way(edit: Edit) -> InvalidEdit:
     return InvalidEdit(
-        f"this edit of {edit.source} is under way in another call",
+        f"this edit of {shown(edit)} is under way in another call",
         code="under_way",
         mend="await that call; for a second result of the same clip and sentence give another variant",
     )

@@ -19,7 +19,7 @@ from omniedit.errors import (
     UnexpectedReply,
 )
 from omniedit.flow.asking import ask
-from omniedit.flow.intent import unknown_edit
+from omniedit.flow.intent import shown, unknown_edit
 from omniedit.models import Intent, Reply, Status, Task
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _task_in(reply: Reply, task_id: str) -> Task:
 
 def _uncertain(intent: Intent, reason: str) -> SubmissionUncertain:
     return SubmissionUncertain(
-        f"nobody knows whether the edit of {intent.edit.source} was accepted: {reason}",
+        f"nobody knows whether the edit of {shown(intent.edit)} was accepted: {reason}",
         mend="look into the account's task list before submitting it again",
         idempotency_key=intent.nonce,
     )

@@ -1,7 +1,8 @@
 """Getting results to disk before their links die: earliest deadline first, over all edits of a client.
 
 The link and its deadline are durable before the download starts, sha256 and size before the file gets its name, and
-`saved` after it. A dead link is asked for again through its task, three times at most.
+`saved` after it. A dead link is asked for again through its task, three times at most, in growing steps while it should
+live.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from omniedit.clock import Clock
 from omniedit.core.lifecycle import move
 from omniedit.core.pacing import Goodput
 from omniedit.core.places import name_of
-from omniedit.core.transfer import download_order, is_near
+from omniedit.core.transfer import download_order, grace_of_link, is_near
 from omniedit.errors import DownloadFailed, JournalError, LinkExpired, OmniEditError
 from omniedit.flow.asking import ask
 from omniedit.flow.crew import Crew
@@ -217,12 +218,14 @@ class Fetcher:
         entry = record.entry
         if entry.renewals >= _MOST_RENEWALS or entry.task_id is None:
             raise dead
+        grace = grace_of_link(entry.deadline, self._clock.utcnow(), entry.renewals)
+        await self._clock.sleep(grace or 0.0)
         task = await self._ask(record, dead)
         if not task.results and task.status in _UNFINISHED:
             raise DownloadFailed(
                 f"the service says of a completed task that it is {task.status}", task_id=task.id, mend=_LATER
             )
-        if not task.results or (task.results[0] == entry.link and entry.renewals):
+        if not task.results or (task.results[0] == entry.link and entry.renewals and grace is None):
             raise dead
         fresh = linked(attrs.evolve(entry, renewals=entry.renewals + 1), task.results[0], self._clock.utcnow())
         await record.run.journal.write(fresh)

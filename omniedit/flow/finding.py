@@ -17,7 +17,7 @@ from omniedit.clock import Clock
 from omniedit.core.httpdate import read_date
 from omniedit.core.lifecycle import Step, move
 from omniedit.core.settling import SKEW, Open, is_alone, is_plausible, match, possible
-from omniedit.errors import AccessDenied, InvalidRequest, OmniEditError, ServiceError
+from omniedit.errors import AccessDenied, OmniEditError, ServiceError
 from omniedit.flow.asking import ask
 from omniedit.journal.base import FindsTasks, Journal
 from omniedit.models import Answer, Attempt, Entry, Outcome, Reply, Status, Task
@@ -117,7 +117,9 @@ class Witness:
         try:
             reply = await ask(self._gate, self._door, wire.look(task_id))
             task = wire.read_task(reply, task_id=task_id)
-        except (InvalidRequest, AccessDenied) as error:
+        except ServiceError as error:
+            if not (isinstance(error, AccessDenied) or wire.is_task_unknown(error)):
+                raise
             _log.warning("settle.no_such_task key=%s task_id=%s: %s", entry.key, task_id, error.message)
             return None
         now = self._clock.utcnow()

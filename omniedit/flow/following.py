@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+from omniedit.api import wire
 from omniedit.changes import Change
 from omniedit.clock import Clock
 from omniedit.core.lifecycle import observe, standing
 from omniedit.core.patience import Patience
 from omniedit.core.polling import Belief, Look
-from omniedit.errors import AuthenticationFailed, InvalidRequest, ServiceError, TaskOverdue, TransportFailed
+from omniedit.errors import AuthenticationFailed, ServiceError, TaskOverdue, TransportFailed
 from omniedit.flow.intent import unknown_edit
 from omniedit.models import Entry, Status, Task
 
@@ -61,10 +62,9 @@ async def _patiently(task_id: str, ask: Ask, clock: Clock) -> Task:
     while True:
         try:
             return await ask(task_id)
-        except (AuthenticationFailed, InvalidRequest):
-            raise
-        except (ServiceError, TransportFailed):
+        except (ServiceError, TransportFailed) as error:
             misses += 1
-            if misses >= _MOST_MISSES:
+            final = isinstance(error, AuthenticationFailed) or wire.is_task_unknown(error)
+            if final or misses >= _MOST_MISSES:
                 raise
         await clock.sleep(min(0.5 * 2.0**misses, _LONGEST_PAUSE))

@@ -11,7 +11,7 @@ from omniedit.models import DEFAULT_MODEL, Edit, Intent, Task
 if TYPE_CHECKING:
     from omniedit.models import Entry
 
-__all__ = ["OnUncertain", "intent_of", "new_nonce", "unknown_edit"]
+__all__ = ["OnUncertain", "intent_of", "new_nonce", "shown", "unknown_edit"]
 
 
 class OnUncertain(StrEnum):
@@ -36,3 +36,9 @@ def intent_of(entry: Entry) -> Intent:
 def unknown_edit(task: Task) -> Edit:
     """The edit of a task whose source and prompt nobody here knows."""
     return Edit("", "", model=task.model or DEFAULT_MODEL)
+
+
+def shown(edit: Edit) -> str:
+    """The source of an edit for an error: the query of a URL may be a signature, which no error carries."""
+    is_url = edit.source.lower().startswith(("http://", "https://"))
+    return edit.source.partition("?")[0] if is_url else edit.source

@@ -1,14 +1,16 @@
 """Looking at tasks when they are likely to be done: a due queue and a few workers, nothing else waits.
 
 A look never decides more than `core.lifecycle.observe` says. Refusals, silence and unreadable answers only move the
-next look; what ends the watching is the task's own end, the key being refused, the task being gone, or its deadline.
+next look; what ends the watching is the task's own end, the key being refused, the service's word that it knows no such
+task, or the deadline. That a bulk look does not name a task says nothing: it is looked at alone.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import attrs
@@ -17,18 +19,16 @@ from omniedit.api import wire
 from omniedit.api.client import Door
 from omniedit.api.gate import Gate, Lane, Turn
 from omniedit.clock import Clock
-from omniedit.core.lifecycle import error_of, mend_of, move, observe
+from omniedit.core.lifecycle import NO_RESULTS, error_of, mend_of, move, observe
 from omniedit.core.patience import Patience
 from omniedit.core.polling import Belief, BulkPolicy, DueQueue, Look, keep_reading
 from omniedit.errors import (
+    AccessDenied,
     AuthenticationFailed,
     InvalidRequest,
     JournalError,
     OmniEditError,
-    ServiceError,
     TaskFailed,
-    TaskOverdue,
-    TransportFailed,
     UnexpectedReply,
 )
 from omniedit.flow.alarm import Alarm
@@ -36,6 +36,7 @@ from omniedit.flow.asking import report
 from omniedit.flow.crew import Crew
 from omniedit.flow.record import Record, commit, defect, linked, take
 from omniedit.flow.trust import CallbackTrust
+from omniedit.flow.unseen import SOON, count, note, overdue, pause_after, vanished
 from omniedit.models import Status, Task
 
 __all__ = ["Watcher"]
@@ -43,9 +44,8 @@ __all__ = ["Watcher"]
 _log = logging.getLogger("omniedit.watch")
 _WORKERS = 32
 _HINT_PAUSE = 1.0  # seconds between two looks at one task that callbacks bring about
-_SOON = 0.2  # seconds: the shortest wait between two looks at one task
 _MOST_MISSING = 6  # looks in a row that find no such task: a new id may not be known everywhere at once
-_LONGEST_BACKOFF = 60.0  # seconds
+_NO_BULK_LOOK = (InvalidRequest, AccessDenied, UnexpectedReply)  # one odd task would hide the others for ever
 _CONCURRENCY_CODES = frozenset({"quota_exceeded", "resource_exhausted"})
 
 Bundle = tuple[Record, ...]
@@ -87,6 +87,7 @@ class Watcher:
         self._on_ended = on_ended
         self._due: DueQueue[Record] = DueQueue()
         self._bulk = BulkPolicy()
+        self._alone: deque[Record] = deque()
         self._crew: Crew[Bundle] = Crew(_WORKERS, self._take, self._work, self._broke)
         self._alarm = Alarm(clock, self._wake)
         self._closed = False
@@ -111,7 +112,7 @@ class Watcher:
             self._park(record, now)
         else:
             first = self._belief.first_look(record.estimate, callback_expected=self._trust.expects(record))
-            self._park(record, now + max(first, _SOON))
+            self._park(record, now + max(first, SOON))
 
     def look_now(self, record: Record) -> None:
         """A callback says that a look is worth it. A storm of them brings no more than one look a second."""
@@ -154,6 +155,8 @@ class Watcher:
             self._arm()
 
     def _take(self) -> Bundle | None:
+        if self._alone:
+            return (self._alone.popleft(),)
         now = self._clock.monotonic()
         soon = self._due.count_due(now + BulkPolicy.WITHIN, BulkPolicy.MOST) if self._bulk.enabled else 0
         many = self._bulk.size(soon)
@@ -206,27 +209,25 @@ class Watcher:
             await self._bulk_failed(bundle, error)
             return
         now, at = self._clock.monotonic(), self._clock.utcnow()
-        news = [
-            (record, task_id)
-            for task_id, record in by_id.items()
-            if not self._still(record, tasks.get(task_id), now, at)
-        ]
+        named = [(record, tasks[task_id]) for task_id, record in by_id.items() if task_id in tasks]
+        self._bulk.left_out(len(by_id) - len(named), len(by_id))
+        self._look_alone([record for task_id, record in by_id.items() if task_id not in tasks])
+        news = [(record, task) for record, task in named if not self._still(record, task, now, at)]
         if not news:
             return
         # Together, so that what they write is one commit: one after the other they would wait for fifty.
         async with asyncio.TaskGroup() as together:
-            for record, task_id in news:
-                together.create_task(self._heard(record, task_id, tasks.get(task_id)))
+            for record, task in news:
+                together.create_task(self._seen(record, task))
 
-    async def _heard(self, record: Record, task_id: str, task: Task | None) -> None:
-        if task is None:
-            await self._unseen(record, InvalidRequest(f"{task_id} is not among the tasks", status=404))
-        else:
-            await self._seen(record, task)
+    def _look_alone(self, records: Sequence[Record]) -> None:
+        """Look at each by itself, now."""
+        self._alone.extend(records)
+        self._crew.nudge()
 
-    def _still(self, record: Record, task: Task | None, now: float, at: datetime) -> bool:
+    def _still(self, record: Record, task: Task, now: float, at: datetime) -> bool:
         """Take in a look that finds a task where it was, which most do: nothing is written, so nobody has to wait."""
-        if task is None or record.released or task.status != record.entry.status or _over(task.status):
+        if record.released or task.status != record.entry.status or _over(task.status):
             return False
         self._found(record)
         take(record, observe(record.entry, record.progress, task, at, unfinished_at=record.unfinished_at))
@@ -238,13 +239,11 @@ class Watcher:
         record.looks += 1
 
     async def _bulk_failed(self, bundle: Bundle, error: OmniEditError) -> None:
-        """Without the bulk call, look one by one; anything else is a miss of all."""
-        unreadable = isinstance(error, UnexpectedReply)  # one odd task would hide the others for ever
-        if unreadable or (isinstance(error, ServiceError) and error.status in {404, 405}):
+        """Where the bulk call itself is refused, look one by one; anything else is a miss of all."""
+        if isinstance(error, _NO_BULK_LOOK):
             _log.info("watch.no_bulk_call: %s", error.message)
             self._bulk = BulkPolicy(enabled=False)
-            for record in bundle:
-                self._park(record, self._clock.monotonic())
+            self._look_alone(bundle)
             return
         for record in bundle:
             await self._unseen(record, error)
@@ -283,9 +282,9 @@ class Watcher:
         if step.entry.status == Status.completed and not task.results:
             error = TaskFailed(
                 "the task is completed, but the service names no result",
-                code="no_results",
+                code=NO_RESULTS,
                 task_id=task.id,
-                mend=mend_of("no_results"),
+                mend=mend_of(NO_RESULTS),
             )
             record.entry = step.entry
             record.tell(step.changes)
@@ -326,8 +325,8 @@ class Watcher:
         record.readings = keep_reading(record.readings, look)
         called_meanwhile = record.called_at is not None and record.called_at >= record.looked_at
         record.looked_at = now
-        after = _SOON if called_meanwhile else self._belief.next_look(look) - look.elapsed
-        self._park(record, now + max(after, _SOON))
+        after = SOON if called_meanwhile else self._belief.next_look(look) - look.elapsed
+        self._park(record, now + max(after, SOON))
 
     def _deadline(self, record: Record, now: float) -> float:
         if record.entry.status.known:
@@ -337,47 +336,28 @@ class Watcher:
         return self._patience.deadline(record.unknown_since)
 
     def _give_up(self, record: Record) -> None:
-        waited = self._clock.monotonic() - record.accepted_at
-        error = TaskOverdue(
-            f"the task is still {record.entry.status} after {waited:.0f} s",
-            mend="it may still end: resume with the same journal, or watch the task id",
-            task_id=record.entry.task_id,
-            idempotency_key=record.entry.nonce,
-        )
         self.uncount(record)
-        self._on_ended(record, error)
+        self._on_ended(record, overdue(record, self._clock.monotonic() - record.accepted_at))
 
     async def _unseen(self, record: Record, error: OmniEditError) -> None:
         """A look that showed nothing: the next one comes later, unless there is no sense in one."""
-        record.misses += 1
-        record.missing = record.missing + 1 if isinstance(error, InvalidRequest) else 0
+        count(record, error)
         now = self._clock.monotonic()
         if record.released:
             return
+        late = now - record.accepted_at >= self._deadline(record, now)
         if isinstance(error, AuthenticationFailed):
             record.run.stop(error)
             self._on_ended(record, error)
-        elif record.missing >= _MOST_MISSING:
-            await self._vanished(record, error)
-        elif now - record.accepted_at >= self._deadline(record, now):
+        elif record.missing >= _MOST_MISSING or (record.missing and late):
+            await self._vanished(record, vanished(record, error))
+        elif late:
             self._give_up(record)
         else:
-            self._note(record, error)
-            self._park(record, now + _pause_after(error, record.misses))
+            note(record, error)
+            self._park(record, now + pause_after(error, record.misses))
 
-    def _note(self, record: Record, error: OmniEditError) -> None:
-        level = logging.DEBUG if isinstance(error, TransportFailed) else logging.INFO
-        if isinstance(error, UnexpectedReply):
-            level = logging.WARNING
-        _log.log(level, "watch.missed task_id=%s misses=%s: %s", record.entry.task_id, record.misses, error.message)
-
-    async def _vanished(self, record: Record, error: OmniEditError) -> None:
-        gone = TaskFailed(
-            f"the service does not know the task ({error.message})",
-            code="task_not_found",
-            task_id=record.entry.task_id,
-            mend=mend_of("task_not_found"),
-        )
+    async def _vanished(self, record: Record, gone: TaskFailed) -> None:
         try:
             await commit(record, move(record.entry, Status.failed, self._clock.utcnow(), error=gone))
         except JournalError as failure:
@@ -389,10 +369,3 @@ class Watcher:
 def _over(status: Status) -> bool:
     """Whether the service is done with a task."""
     return status.terminal or status == Status.completed
-
-
-def _pause_after(error: OmniEditError, misses: int) -> float:
-    """Seconds until the next look. After a 429 the gate knows when; the task itself may be looked at at once."""
-    if isinstance(error, ServiceError) and error.status == 429:
-        return _SOON
-    return min(0.5 * 2.0**misses, _LONGEST_BACKOFF)

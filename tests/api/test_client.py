@@ -20,6 +20,7 @@ from omniedit.core.certainty import Accepted, Refused, Silent, Unknown, judge
 from omniedit.errors import (
     ConfigurationError,
     HostingFailed,
+    OmniEditError,
     QuotaExhausted,
     ServiceUnavailable,
     TransportFailed,
@@ -296,6 +297,30 @@ async def test_refused_uploads_submit_nothing_and_say_so(strangers: Any, tmp_pat
         async with strangers.serving(strangers.reply(status, said)) as service, door_to(service.url) as door:
             with pytest.raises(kind, match="no videos"):
                 await door.upload(clip)
+
+
+async def test_refusal_that_quotes_the_key_is_read_without_it(strangers: Any, tmp_path: Path) -> None:
+    """Its words go into errors, logs and the journal."""
+    clip = tmp_path / "a.mp4"
+    clip.write_bytes(b"x")
+    said = f'{{"error": {{"code": "unauthorized", "message": "bad header: Bearer {KEY}"}}}}'.encode()
+    for status in (400, 401, 302, 500):
+        async with strangers.serving(strangers.reply(status, said)) as service, door_to(service.url) as door:
+            for reply in (await door.submit(INTENT), await door.ask(wire.balance())):
+                assert wire.refusal(reply, "asking").message.endswith("unauthorized: bad header: Bearer (key)")
+            with pytest.raises(OmniEditError, match="bad header") as caught:
+                await door.upload(clip)
+            assert KEY not in str(caught.value)
+
+
+async def test_answers_are_read_as_they_came_where_nothing_is_secret(strangers: Any) -> None:
+    """A success may name anything, and the key of a test may be any word."""
+    done = TASK.replace(b"task-unified-1-a", KEY.encode())
+    async with strangers.serving(strangers.reply(200, done)) as service, door_to(service.url) as door:
+        assert (await door.ask(wire.balance())).body == done
+    refused = strangers.reply(404, b'{"error": {"code": "task_not_found"}}')
+    async with strangers.serving(refused) as service, Door("task", base_url=service.url) as door:
+        assert wire.refusal(await door.ask(wire.look("task-1")), "asking").code == "task_not_found"
 
 
 async def test_time_inside_is_bounded() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 from hypothesis import given, strategies as st
+from yarl import URL
 
 from omniedit import errors
 from omniedit.api import wire
@@ -46,11 +47,21 @@ def test_looks_and_listing_are_built() -> None:
     assert wire.balance().path == "/v1/credits"
 
 
-@pytest.mark.parametrize("task_id", ["", ".", "..", "a/b", "../credits", "a?b", "a#b", "a b", "a\nb", "a%2fb", "\\"])
-def test_ids_that_lead_elsewhere_are_never_sent(task_id: str) -> None:
-    """An id is a name, not a path."""
+@pytest.mark.parametrize("task_id", ["", ".", "..", "a\nb", "a\x00", "\ud800", "x" * 257])
+def test_what_is_no_id_is_never_sent(task_id: str) -> None:
+    """Nor could an acceptance carry it."""
     with pytest.raises(InvalidRequest, match="is no task id"):
         wire.look(task_id)
+    assert isinstance(judge(wire.answered(reply(200, {"id": task_id, "status": "pending"}))), Unknown)
+
+
+@given(st.text(max_size=30) | st.text("./%?#\\ab", max_size=6))
+def test_every_accepted_id_can_be_looked_at(task_id: str) -> None:
+    """Whatever a task is called, its name arrives: HTTP's own reading of the path changes nothing of it."""
+    verdict = judge(wire.answered(reply(200, {"id": task_id, "status": "pending"})))
+    if isinstance(verdict, Accepted):
+        sent = URL("http://127.0.0.1" + wire.look(task_id).path).raw_path
+        assert unquote(sent.removeprefix("/v1/tasks/")) == task_id
 
 
 @given(st.text(max_size=30))
@@ -136,6 +147,26 @@ def test_refusals_become_their_class(status: int) -> None:
         assert type(plain) is KINDS[status]
         assert plain.code == KINDS[status].default_code
         assert "secret" not in str(plain)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "unknown"),
+    [
+        (404, {"error": {"code": "task_not_found"}}, True),
+        (400, {"error": {"code": "invalid_task_id", "param": "task_id"}}, True),
+        (404, {"error": {"code": "not_found"}}, False),
+        (404, {"error": "not found"}, False),
+        (404, HTML, False),
+        (404, b"", False),
+        (400, {"error": {"code": "invalid_request"}}, False),
+        (408, HTML, False),
+        (403, {"error": {"code": "task_not_found"}}, False),
+        (503, {"error": {"code": "task_not_found"}}, False),
+    ],
+)
+def test_only_the_service_can_say_that_a_task_is_unknown(status: int, body: object, unknown: bool) -> None:  # noqa: FBT001
+    """A page of the gateway in front is no word about a task."""
+    assert wire.is_task_unknown(wire.refusal(reply(status, body), "reading")) is unknown
 
 
 @pytest.mark.parametrize("status", [429, 503])

@@ -176,6 +176,14 @@ def test_only_a_missing_endpoint_turns_bulk_reads_off(status: int, still: bool) 
     assert ("on" in repr(policy)) is still
 
 
+@pytest.mark.parametrize(("missing", "still"), [(0, True), (1, True), (25, True), (26, False), (50, False)])
+def test_bulk_reads_that_leave_out_most_are_turned_off(missing: int, still: bool) -> None:  # noqa: FBT001 - parametrised
+    """A few tasks may be unknown; a call that names fewer than half saves nothing."""
+    policy = BulkPolicy()
+    policy.left_out(missing, 50)
+    assert policy.enabled is still
+
+
 def test_a_belief_shows_what_it_believes() -> None:
     """The repr names bias, spread and the share of callbacks."""
     assert repr(Belief()) == "<Belief ln(duration/estimate) +0.00 ± 0.50 delivered 0.80>"

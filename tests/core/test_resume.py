@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import attrs
 import pytest
 
-from omniedit.core.resume import REPLAYABLE, Plan, accepted_attempt, may_replay, plan
+from omniedit.core.resume import REPLAYABLE, SET_BACK, Plan, accepted_attempt, may_replay, plan
 from omniedit.models import Attempt, Edit, Entry, Outcome, Status
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -51,6 +51,15 @@ def test_plan_with_every_order(code: str | None) -> None:
     assert plans == PLANS | orders
 
 
+def test_a_task_that_the_service_did_not_know_is_looked_for_again() -> None:
+    """With every order and with none: it may have been paid for. Without an id nothing can be looked for."""
+    gone = attrs.evolve(ENTRY, status=Status.failed, task_id="t", error_code="task_not_found")
+    for order in (False, True):
+        assert plan(gone, replay=order, retry_failed=order) is Plan.find
+        assert plan(attrs.evolve(gone, task_id=None), replay=order, retry_failed=order) is Plan.skip
+        assert plan(attrs.evolve(gone, status=Status.cancelled), replay=order, retry_failed=order) is Plan.skip
+
+
 def test_edits_with_a_task_are_never_planned_to_be_submitted() -> None:
     """From an accepted task no plan leads to a second request."""
     for status in (Status.pending, Status.processing, Status.completed, Status.downloading, Status.saved):
@@ -74,6 +83,7 @@ def test_repeats_end_when_the_service_may_have_forgotten_the_key() -> None:
     attempts = [Attempt("n0", ENTRY.key, NOW - timedelta(days=9)), Attempt("n1", ENTRY.key, NOW)]
     assert may_replay(entry, attempts, NOW + REPLAYABLE - timedelta(seconds=1))
     assert not may_replay(entry, attempts, NOW + REPLAYABLE)
-    assert may_replay(entry, attempts, NOW - timedelta(hours=1))
+    assert may_replay(entry, attempts, NOW - SET_BACK)
+    assert not may_replay(entry, attempts, NOW - SET_BACK - timedelta(seconds=1))
     assert may_replay(entry, [], NOW + REPLAYABLE)
     assert not may_replay(entry, [], NOW + REPLAYABLE + timedelta(hours=20))

@@ -23,6 +23,7 @@ from omniedit.core.transfer import (
     end_of_body,
     first_step,
     follow,
+    grace_of_link,
     is_near,
     read_reply,
     refuse_url,
@@ -313,6 +314,14 @@ def test_downloads_go_by_deadline_and_the_hopeless_come_last() -> None:
     deadlines = [NOON + timedelta(seconds=5), None, NOON + timedelta(hours=2), NOON + timedelta(seconds=20)]
     ordered = sorted(deadlines, key=lambda deadline: download_order(deadline, NOON, expected))
     assert ordered == [deadlines[3], deadlines[2], None, deadlines[0]]
+
+
+def test_a_link_that_should_live_is_tried_again_in_growing_steps() -> None:
+    """From its deadline on there is nothing to wait for."""
+    young = [grace_of_link(NOON + timedelta(seconds=1), NOON, renewals) for renewals in range(5)]
+    assert young == [0.0, 2.0, 15.0, 15.0, 15.0]
+    assert grace_of_link(NOON, NOON, 0) is None
+    assert grace_of_link(None, NOON, 0) is None
 
 
 def test_the_near_deadline_is_half_an_hour() -> None:

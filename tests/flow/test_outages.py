@@ -184,23 +184,6 @@ async def test_task_that_vanished_fails_and_is_not_ordered_again(world: Any) -> 
         w.check(posts=1, files=0)
 
 
-async def test_task_that_is_not_known_everywhere_at_once_is_waited_for(world: Any) -> None:
-    """A few looks that find nothing are no proof."""
-    absent = {"fault": "status", "status": 404, "on": "task", "first": 4}
-    async with world([absent]) as w, w.client() as client:
-        assert (await client.edit(w.edit(), save_to=w.out / "a.mp4")).task_id == w.sandbox.accepted[0].id
-
-
-async def test_bad_weather_is_no_proof_that_a_task_is_gone(world: Any) -> None:
-    """Six looks without an answer and two 404: only those that say so count."""
-    faults = [
-        {"fault": "status", "status": 500, "on": "task", "nth": list(range(1, 7))},
-        {"fault": "status", "status": 404, "on": "task", "nth": [1, 2]},
-    ]
-    async with world(faults) as w, w.client() as client:
-        assert (await client.edit(w.edit(), save_to=w.out / "a.mp4")).path.exists()
-
-
 @pytest.mark.parametrize("word", ["reviewing", "queued", "expired", "saved", "uncertain", "downloading"])
 async def test_statuses_never_seen_before_are_shown_and_watched(world: Any, word: str) -> None:
     """They end nothing; words of our own are not taken for ours."""
@@ -239,6 +222,13 @@ async def test_dead_link_is_asked_for_again(world: Any) -> None:
     async with world([{"fault": "dead_link", "first": 1}], link_renewal=True) as w, w.client() as client:
         changes = await w.watch(client.edit(w.edit(), save_to=w.out / "a.mp4"))
         assert changes[-1].status == Status.saved
+        w.check(posts=1, files=1)
+
+
+async def test_link_that_is_not_known_everywhere_yet_is_tried_again(world: Any) -> None:
+    """A young link that leads nowhere, three times over: the service names no other, and needs not."""
+    async with world([{"fault": "dead_link", "status": 404, "first": 3}]) as w, w.client() as client:
+        await client.edit(w.edit(), save_to=w.out / "a.mp4")
         w.check(posts=1, files=1)
 
 
