@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Never, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, Never, Self, TypeVar
 
 from omniedit.api import wire
 from omniedit.api.client import Door, Timeouts
@@ -18,6 +18,7 @@ from omniedit.core.preflight import is_url, refuse_edit
 from omniedit.errors import ConfigurationError
 from omniedit.flow.asking import ask
 from omniedit.flow.calls import Calls
+from omniedit.flow.chores import Chores, Once
 from omniedit.flow.intent import new_nonce
 from omniedit.flow.journals import Journals, read_journal
 from omniedit.flow.movers import Movers
@@ -142,8 +143,10 @@ class Client:
         self._gate: Gate | None = None
         self._engine: Engine | None = None
         self._journals = Journals(self._door.base_url, self.hint if callback_base else None, journal)
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._bare: Calls | None = None
+        self._chores = Chores()
         self._closed = False
+        self._closing = Once(self._close)
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open"
@@ -339,17 +342,19 @@ class Client:
         return self._engine is not None and self._engine.hint(nonce, task_id)
 
     async def close(self) -> None:
-        """Book what is being paid for, stop everything else, close files and connections. Safe to call twice."""
-        if self._closed:
-            return
+        """Book what is being paid for, stop everything else, close files and connections.
+
+        Safe to call twice: closing goes on when its caller is cancelled, and a later call waits for its end.
+        """
         self._closed = True
+        await self._closing.done()
+
+    async def _close(self) -> None:
         if self._engine is not None:
             await self._engine.close()
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=self._grace)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        await self._chores.end(self._grace)
+        if self._bare is not None:
+            await self._bare.close()
         await self._movers.close()
         await self._door.close()
         await self._journals.close()
@@ -377,24 +382,19 @@ class Client:
 
     def background(self, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
         """A task that the client waits for when it is closed."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+        return self._chores.begin(work)
 
     def _entered(self) -> Gate:
         if self._closed:
             raise ConfigurationError("the client is closed", mend="use it inside `async with Client() as client:`")
         if self._gate is None:
-            max_in_flight, max_rate = self._limits
+            door, (tasks, rate) = self._door, self._limits
             self._gate = shared_gate(
-                self._door.base_url,
-                self._door.key_fingerprint,
-                max_rate=max_rate,
-                max_in_flight=max_in_flight,
-                clock=self._clock,
+                door.base_url, door.key_fingerprint, max_rate=rate, max_in_flight=tasks, clock=self._clock
             )
         return self._gate
 
     def _calls(self) -> Calls:
-        return Calls(self._door, self._entered(), self._movers.downloader, self._clock, self._patience)
+        gate = self._entered()
+        self._bare = self._bare or Calls(self._door, gate, self._movers.downloader, self._clock, self._patience)
+        return self._bare
