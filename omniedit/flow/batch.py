@@ -33,6 +33,8 @@ _PAGE = 128  # edits taken from the input at once
 _MOST_WAITING = 256  # edits that wait to be submitted, before no more are taken
 _MOST_UNREAD = 10_000  # changes that a slow reader may leave lying, before no more edits are taken
 _MOST_FAILURES = 1_000
+# Failed tasks are not billed; the others are counted with what nobody knows the outcome of.
+_UNBILLED = frozenset({Status.failed, Status.cancelled, Status.submitting, Status.uncertain})
 _NAP = 0.25  # seconds: the longest that something nobody tells, such as a reader catching up, goes unnoticed
 
 
@@ -362,9 +364,12 @@ class Batch:
 
 
 async def _budget(journal: Journal, limit: float | None) -> Budget:
-    """A budget in which earlier runs of the journal count, with what they left uncertain."""
+    """A budget in which earlier runs of the journal count, with what may have cost something nobody stated."""
     if limit is None:
         return Budget(None)
     counts = await journal.counts()
-    uncertain = sum(counts.statuses.get(status, 0) for status in (Status.submitting, Status.uncertain))
-    return Budget(limit, reserved=counts.credits_reserved, uncertain=uncertain)
+    unpriced = sum(counts.statuses.get(status, 0) for status in (Status.submitting, Status.uncertain))
+    async for entry in journal.entries():
+        accepted = entry.task_id is not None and entry.status not in _UNBILLED
+        unpriced += accepted and entry.credits_reserved is None
+    return Budget(limit, reserved=counts.credits_reserved, unpriced=unpriced)
