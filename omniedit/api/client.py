@@ -273,9 +273,7 @@ class _Counted(io.BufferedReader):
     It is read as fast as the network takes it: a piece that is asked for says that the one before has left.
     """
 
-    def __init__(
-        self, path: Path, on_read: Callable[[], None], on_progress: Callable[[int, int], None] | None
-    ) -> None:
+    def __init__(self, path: Path, on_read: Callable[[], None], on_progress: Callable[[int, int], None] | None) -> None:
         super().__init__(io.FileIO(path, "rb"))
         self._size = os.fstat(self.fileno()).st_size
         self._on_read = on_read

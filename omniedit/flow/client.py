@@ -20,7 +20,7 @@ from omniedit.flow.asking import ask
 from omniedit.flow.calls import Calls
 from omniedit.flow.chores import Chores, Once
 from omniedit.flow.intent import new_nonce
-from omniedit.flow.journals import Journals, read_journal
+from omniedit.flow.journals import Journals
 from omniedit.flow.movers import Movers
 from omniedit.flow.settings import (
     EngineSettings,
@@ -259,7 +259,7 @@ class Client:
             max_credits=max_credits,
             on_transfer=on_transfer,
         )
-        return Batch(self, edits, self._journals.own if journal is None else read_journal(journal), settings)
+        return Batch(self, edits, self._journals.own if journal is None else self._journals.at(journal), settings)
 
     # --- bare calls -----------------------------------------------------------------------------------------------
 
