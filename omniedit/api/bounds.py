@@ -26,6 +26,7 @@ async def within(seconds: float) -> AsyncGenerator[Callable[[], None]]:
     """
     loop = asyncio.get_running_loop()
     due = loop.time() + seconds
+    alarm: asyncio.TimerHandle
 
     def anew() -> None:
         nonlocal due

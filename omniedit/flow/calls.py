@@ -13,6 +13,7 @@ from omniedit.clock import Clock
 from omniedit.core.certainty import Accepted, Refused, judge
 from omniedit.core.patience import Patience
 from omniedit.errors import (
+    DownloadFailed,
     LinkExpired,
     SubmissionUncertain,
     TransportFailed,
@@ -95,7 +96,7 @@ class Calls:
         self._seen(task)
         if not task.results:
             task = await self._with_result(task)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(target)
         try:
             done = await downloader.download(task.results[0], target, task_id=task.id, overwrite=overwrite)
         except LinkExpired:
@@ -117,6 +118,21 @@ class Calls:
                 mend="watch it until it is completed",
             )
         return fresh
+
+
+def _make_folder(target: Path) -> None:
+    if "\0" in str(target):
+        raise _unsavable(target, "a path holds no null byte")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unsavable(target, f"its folder cannot be made: {error.strerror}") from error
+
+
+def _unsavable(target: Path, reason: str) -> DownloadFailed:
+    return DownloadFailed(
+        f"nothing can be saved as {str(target)!r}: {reason}", code="folder_missing", mend="save it elsewhere"
+    )
 
 
 def _task_in(reply: Reply, task_id: str) -> Task:

@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from omniedit import Edit, JournalBusy, MemoryJournal, Status
-from omniedit.errors import BudgetExhausted, JournalError
+from omniedit.errors import BudgetExhausted, InvalidEdit, JournalError
 from omniedit.testing import Limit
 
 
@@ -191,6 +191,22 @@ async def test_budget_counts_what_may_have_been_accepted(world: Any) -> None:
                 summary = await client.batch(w.edits(3), save_to=w.out, max_credits=127.5)
             assert isinstance(summary.stopped, BudgetExhausted)
         w.check(posts=2)
+
+
+@pytest.mark.parametrize("wrong", [Edit("https://clips.example.com/a.mp4", "wish"), None])
+async def test_one_edit_is_no_batch(world: Any, wrong: Any) -> None:
+    """It would end at once, with nothing done and no error."""
+    async with world() as w, w.client() as client:
+        with pytest.raises(InvalidEdit, match="many edits"):
+            client.batch(wrong, save_to=w.out)
+
+
+@pytest.mark.parametrize("wrong", ["a.mp4", None])
+async def test_what_is_no_edit_is_named_with_its_place(world: Any, wrong: Any) -> None:
+    """As an error of the input."""
+    async with world() as w, w.client() as client:
+        with pytest.raises(InvalidEdit, match="number 2 of the batch"):
+            await client.batch([w.edit(), wrong], save_to=w.out)
 
 
 async def test_same_path_in_two_batches_of_one_client_is_one_journal(world: Any) -> None:
