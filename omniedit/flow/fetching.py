@@ -181,7 +181,7 @@ class Fetcher:
             entry.link or "",
             entry.target,
             task_id=entry.task_id,
-            overwrite=record.run.overwrite,
+            overwrite=record.run.overwrite and not record.moved,
             on_progress=None if tell is None else partial(_tell, tell, entry.edit),
             on_verified=on_verified,
         )
