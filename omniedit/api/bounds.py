@@ -8,7 +8,7 @@ known. A bound that rings late therefore waits a little longer for what has come
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 __all__ = ["within"]
@@ -18,22 +18,34 @@ _SECOND_CHANCE = 5.0  # seconds
 
 
 @asynccontextmanager
-async def within(seconds: float) -> AsyncGenerator[None]:
-    """Bound the time spent inside.
+async def within(seconds: float) -> AsyncGenerator[Callable[[], None]]:
+    """Bound the time spent inside; whoever calls what it gives begins the time anew.
 
     Raises:
         TimeoutError: it was over, while this process was running.
     """
     loop = asyncio.get_running_loop()
     due = loop.time() + seconds
+    alarm: asyncio.TimerHandle
+
+    def anew() -> None:
+        nonlocal due
+        due = loop.time() + seconds
+
     async with asyncio.timeout(None) as bound:
 
         def ring() -> None:
-            late = loop.time() - due > _LATE
-            bound.reschedule(loop.time() + (_SECOND_CHANCE if late else 0.0))
+            nonlocal due, alarm
+            now = loop.time()
+            if now - due > _LATE:
+                due = now + _SECOND_CHANCE
+            if now < due:
+                alarm = loop.call_at(due, ring)
+            else:
+                bound.reschedule(now)
 
         alarm = loop.call_at(due, ring)
         try:
-            yield
+            yield anew
         finally:
             alarm.cancel()

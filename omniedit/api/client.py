@@ -55,7 +55,7 @@ class Timeouts:
     """From the first byte sent up to the whole answer. Too short a bound makes uncertain what would have been paid."""
     read: float = 30.0
     stall: float = 60.0
-    """The answer to an upload may take this long after the last byte."""
+    """An upload may stand still for this long, and its whole answer may take this long after the last byte."""
 
 
 @attrs.define(eq=False, repr=False)
@@ -94,7 +94,7 @@ class Door:
         self.key_fingerprint = hashlib.sha256(api_key.encode()).hexdigest()[:16]
         self._secret = api_key.encode() if len(api_key) >= _SHORTEST_SECRET else None
         self._timeouts = timeouts or Timeouts()
-        self._to_submit = aiohttp.ClientTimeout(total=None, connect=self._timeouts.connect)
+        self._to_connect = aiohttp.ClientTimeout(total=None, connect=self._timeouts.connect)
         self._to_read = aiohttp.ClientTimeout(
             total=self._timeouts.read + self._timeouts.connect, connect=self._timeouts.connect
         )
@@ -132,7 +132,7 @@ class Door:
         try:
             with doorway("submitting the edit", idempotency_key=intent.nonce):
                 async with within(self.longest_submit):
-                    return await self._send(self._opened_to_pay(), request, self._to_submit, departure)
+                    return await self._send(self._opened_to_pay(), request, self._to_connect, departure)
         except TransportFailed as error:
             error.sent = error.sent and departure.left
             raise
@@ -158,20 +158,24 @@ class Door:
             TransportFailed: no answer; nothing was submitted.
         """
         name = _plain(path.name)
-        bounds = aiohttp.ClientTimeout(total=None, connect=self._timeouts.connect, sock_read=self._timeouts.stall)
-        with doorway(f"uploading {name}"), _Counted(path, on_progress) as file:
-            form = aiohttp.FormData(quote_fields=False)
-            form.add_field("file", file, filename=name, content_type="video/mp4")
-            form.add_field("file_name", name)
-            async with self._opened().post(
-                self.files_url + wire.UPLOAD_PATH,
-                data=form,
-                headers=self._headers,
-                timeout=bounds,
-                allow_redirects=False,
-            ) as response:
-                reply = await self._heard(response)
+        with doorway(f"uploading {name}"):
+            async with within(self._timeouts.connect + self._timeouts.stall) as moved:
+                with _Counted(path, moved, on_progress) as file:
+                    reply = await self._send_file(file, name)
         return _read_upload(reply, name)
+
+    async def _send_file(self, file: _Counted, name: str) -> Reply:
+        form = aiohttp.FormData(quote_fields=False)
+        form.add_field("file", file, filename=name, content_type="video/mp4")
+        form.add_field("file_name", name)
+        async with self._opened().post(
+            self.files_url + wire.UPLOAD_PATH,
+            data=form,
+            headers=self._headers,
+            timeout=self._to_connect,
+            allow_redirects=False,
+        ) as response:
+            return await self._heard(response)
 
     async def close(self) -> None:
         """Close all connections; a second call does nothing."""
@@ -274,16 +278,21 @@ async def _whole(response: aiohttp.ClientResponse) -> Reply:
 
 
 class _Counted(io.BufferedReader):
-    """A file that tells how far it has been read; aiohttp reads it in a thread, with its length known."""
+    """A file that tells how far it has been read; aiohttp reads it in a thread, with its length known.
 
-    def __init__(self, path: Path, on_progress: Callable[[int, int], None] | None) -> None:
+    It is read as fast as the network takes it: a piece that is asked for says that the one before has left.
+    """
+
+    def __init__(self, path: Path, on_read: Callable[[], None], on_progress: Callable[[int, int], None] | None) -> None:
         super().__init__(io.FileIO(path, "rb"))
         self._size = os.fstat(self.fileno()).st_size
+        self._on_read = on_read
         self._tell = on_progress
         self._loop = asyncio.get_running_loop()
 
     def read(self, size: int | None = -1, /) -> bytes:
         chunk = super().read(size)
+        self._loop.call_soon_threadsafe(self._on_read)
         if self._tell is not None:
             self._loop.call_soon_threadsafe(self._tell, self.tell(), self._size)
         return chunk

@@ -54,16 +54,16 @@ class Budget:
     Args:
         limit: in all, those of earlier runs included; None for no limit.
         reserved: what earlier runs reserved.
-        uncertain: requests of earlier runs that may have been accepted.
+        unpriced: edits of earlier runs that were accepted, or may have been, without a word on what they reserved.
     """
 
-    __slots__ = ("_earlier", "_guessed", "_largest", "_open", "_unclaimed", "_under_way", "limit", "reserved")
+    __slots__ = ("_earlier", "_guessed", "_largest", "_open", "_under_way", "_unpriced", "limit", "reserved")
 
-    def __init__(self, limit: float | None, *, reserved: float = 0.0, uncertain: int = 0) -> None:
+    def __init__(self, limit: float | None, *, reserved: float = 0.0, unpriced: int = 0) -> None:
         self.limit = limit
         self.reserved = reserved
         self._earlier = reserved
-        self._unclaimed = uncertain
+        self._unpriced = unpriced
         self._guessed = 0.0
         self._largest: float | None = None
         self._under_way: dict[str, float] = {}
@@ -77,8 +77,8 @@ class Budget:
     @property
     def committed(self) -> float:
         """What is reserved, or may be."""
-        uncertain = self._unclaimed * estimate_credits(None) + sum(self._open.values())
-        return self.reserved + self._guessed + uncertain + sum(self._under_way.values())
+        unstated = self._unpriced * estimate_credits(None) + sum(self._open.values())
+        return self.reserved + self._guessed + unstated + sum(self._under_way.values())
 
     def take(self, key: str, seconds: float | None, prompt: str = "") -> Room:
         """Ask for room for one edit of a clip of this length (None: not known)."""
@@ -121,7 +121,7 @@ class Budget:
     def recall(self, key: str) -> None:
         """An uncertain request of an earlier run will be repeated; it is counted already."""
         if self.limit is not None:
-            self._unclaimed = max(self._unclaimed - 1, 0)
+            self._unpriced = max(self._unpriced - 1, 0)
             self._open[key] = estimate_credits(None)
 
     def refund(self, reserved: float | None) -> None:

@@ -29,6 +29,7 @@ MOST_MOOV = 16 * 1024 * 1024
 _FIRST = 8 * 1024
 _HOP = 2560
 _FIRST_KINDS = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp", b"uuid"})
+_MEDIA = frozenset({b"mdat", b"imda"})
 # How other things begin that people take for an mp4.
 _OTHERS = (
     (b"\x1a\x45\xdf\xa3", "a WebM or Matroska file"),
@@ -75,14 +76,15 @@ class NotAnMp4:
 Walk = Generator[Need, Piece, MediaFacts | NotAnMp4]
 
 
-def walk(reads: int = 4) -> Walk:
+def walk(reads: int = 4, *, whole: bool = False) -> Walk:
     """Walk over one file. Drive it with `step`.
 
     Args:
         reads: how many ranges may be asked for, the first included. Files need few, HTTP should have few.
+        whole: refuse a file that ends before its media data; what reads do not suffice to tell is let pass.
     """
     try:
-        return (yield from _scan(_Bytes(reads)))
+        return (yield from _scan(_Bytes(reads), whole=whole))
     except b.Broken as broken:
         return NotAnMp4(f"is no whole mp4: {broken}")
 
@@ -147,7 +149,7 @@ class _Bytes:
         self._data, self._start = kept + piece.data[:missing], offset
 
 
-def _scan(source: _Bytes) -> Walk:
+def _scan(source: _Bytes, *, whole: bool) -> Walk:
     """Go over the boxes of the file until what matters is known."""
     brand, offset, late = "", 0, False
     first = yield from source.at(0, 16, ahead=_FIRST)
@@ -164,7 +166,10 @@ def _scan(source: _Bytes) -> Walk:
                 major = yield from source.at(offset + length, 4)
                 brand = major.decode("latin-1")
             case b"moov":
-                return (yield from _judge(source, _Place(offset, size, length), brand, late=late))
+                facts = yield from _judge(source, _Place(offset, size, length), brand, late=late)
+                if whole and not late:
+                    yield from _check_media(source, offset + size if size else source.size or 0)
+                return facts
             case b"mdat" | b"moof":
                 late = True
             case _:
@@ -183,7 +188,7 @@ class _Place:
     header: int
 
 
-def _judge(source: _Bytes, moov: _Place, brand: str, *, late: bool) -> Walk:
+def _judge(source: _Bytes, moov: _Place, brand: str, *, late: bool) -> Generator[Need, Piece, MediaFacts]:
     size = moov.size or (source.size or 0) - moov.offset
     if not 0 < size <= MOST_MOOV:
         raise b.Broken(f"its moov box claims {size} bytes")
@@ -220,6 +225,25 @@ def _check_next(source: _Bytes, offset: int) -> Generator[Need, Piece, None]:
         if size == 0:
             return
         offset += size
+
+
+def _check_media(source: _Bytes, offset: int) -> Generator[Need, Piece, None]:
+    """A file that was cut off between two boxes has no broken one; what tells is that its media data is missing."""
+    kind, fragments, data = b"", 0, 0
+    while offset != source.size:
+        if not source.has(offset, 16) and not source.affordable():
+            return
+        head = yield from source.at(offset, 16)
+        if len(head) < 8:
+            break
+        kind, size, _ = b.header(head)
+        _check_whole(kind, offset + size, source.size)
+        fragments, data = fragments + (kind == b"moof"), data + (kind in _MEDIA)
+        if size == 0 or (data and not fragments):
+            return
+        offset += size
+    if not data or (kind == b"moof" and fragments > data):
+        raise b.Broken("it ends before its media data")
 
 
 class _Stop(Enum):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from omniedit.errors import ConfigurationError
 
-__all__ = ["SCHEMES", "bucket_and_key", "inside", "is_object", "name_of", "renamed"]
+__all__ = ["SCHEMES", "bucket_and_key", "folder_of", "inside", "is_object", "name_of", "renamed"]
 
 SCHEMES = ("s3://", "gs://")
 """Amazon S3 and what speaks its language, and Google Cloud Storage."""
@@ -33,9 +33,14 @@ def name_of(place: str) -> str:
     return place.rpartition("/")[2] if is_object(place) else Path(place).name
 
 
+def folder_of(place: str) -> str:
+    """Where a place lies: `inside` of it and of its name is the place again."""
+    return place.rpartition("/")[0] if is_object(place) else str(Path(place).parent)
+
+
 def renamed(place: str, name: str) -> str:
     """The place of another name beside this one."""
-    return inside(place.rpartition("/")[0], name) if is_object(place) else str(Path(place).with_name(name))
+    return inside(folder_of(place), name)
 
 
 def bucket_and_key(place: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import attrs
 
 from omniedit.core.lifecycle import Facts, move, standing
-from omniedit.core.places import name_of
+from omniedit.core.places import folder_of, is_object, name_of
 from omniedit.core.preflight import refuse_edit
 from omniedit.core.resume import Plan, accepted_attempt, may_replay, plan
 from omniedit.errors import ConfigurationError, DownloadFailed, InvalidEdit, JournalBusy, OmniEditError
@@ -73,10 +73,11 @@ class Admission:
         finally:
             self._engine.unclaim(journal, (proposal.key for proposal in proposals))
 
-    async def take(self, entries: Sequence[Entry]) -> list[EditHeld]:
+    async def take(self, entries: Sequence[Entry], *, asked: bool = True) -> list[EditHeld]:
         """Go on with edits where the journal says they stand by now; those that another process works on.
 
-        What another run of this process works on is its own. What is read after the claim stays true.
+        Those that nobody has `asked` for in this run go where the journal says. What another run of this process works
+        on is its own. What is read after the claim stays true.
 
         Raises:
             JournalError: nothing more can be remembered.
@@ -87,7 +88,7 @@ class Admission:
         try:
             for known in await journal.admit(free):
                 if isinstance(known, Entry):
-                    await self._go_on(known)
+                    await self._go_on(known, asked=asked)
                 elif isinstance(known, EditHeld):
                     held.append(known)
         finally:
@@ -128,12 +129,32 @@ class Admission:
         )
         self._on_refused(proposal.edit, error)
 
-    async def _go_on(self, entry: Entry) -> None:
-        record = Record(self._placing.moved(entry), self._run, self._engine.clock.monotonic())
+    async def _go_on(self, entry: Entry, *, asked: bool = True) -> None:
+        placed = self._placing.moved(entry) if asked or await self._was_renamed(entry) else entry
+        moved = placed.target != entry.target
+        record = Record(self._named(placed), self._run, self._engine.clock.monotonic(), moved=moved)
         try:
             await self._work_on(record)
         except (JournalBusy, DownloadFailed) as error:  # taken over since it was read; or the object store is silent
             self._tell_and_end(record, error)
+
+    def bring(self, record: Record) -> None:
+        """An edit that was taken unasked is asked for after all: unless its download has begun, it goes where asked."""
+        placed = self._placing.moved(record.entry)
+        if placed.target != record.entry.target and record.entry.status != Status.downloading:
+            record.entry, record.moved = self._named(placed), True
+
+    def _named(self, entry: Entry) -> Entry:
+        """The entry, under another name where a result of this run has its name already."""
+        names = self._run.names
+        return entry if names is None or names.take(entry.target) else self._placing.beside(entry)
+
+    async def _was_renamed(self, entry: Entry) -> bool:
+        """A folder that is gone, while that of this run is there, is the same one under its new name."""
+        here, there = self._placing.folder, folder_of(entry.target)
+        if is_object(here) or is_object(there):
+            return False
+        return not await self._engine.exists(there) and await self._engine.exists(here)
 
     async def _work_on(self, record: Record) -> None:
         run, entry = self._run, record.entry

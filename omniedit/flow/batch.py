@@ -21,7 +21,7 @@ from omniedit.flow.engine import Engine, EngineStatistics, closed
 from omniedit.flow.intake import Intake
 from omniedit.flow.intent import OnUncertain
 from omniedit.flow.record import OnTransfer, Record, Run
-from omniedit.flow.seen import KeySet
+from omniedit.flow.seen import KeySet, Names
 from omniedit.flow.stream import ChangeStream
 from omniedit.journal.base import CountsCommits, Journal
 from omniedit.models import Edit, Entry, Status
@@ -33,6 +33,8 @@ _PAGE = 128  # edits taken from the input at once
 _MOST_WAITING = 256  # edits that wait to be submitted, before no more are taken
 _MOST_UNREAD = 10_000  # changes that a slow reader may leave lying, before no more edits are taken
 _MOST_FAILURES = 1_000
+# Failed tasks are not billed; the others are counted with what nobody knows the outcome of.
+_UNBILLED = frozenset({Status.failed, Status.cancelled, Status.submitting, Status.uncertain})
 _NAP = 0.25  # seconds: the longest that something nobody tells, such as a reader catching up, goes unnoticed
 
 
@@ -96,7 +98,8 @@ class Batch:
         self._settings = settings
         self._stream = ChangeStream()
         self._seen = KeySet()
-        self._live: set[Record] = set()
+        self._names = Names()
+        self._live: dict[str, Record] = {}
         self._counts: Counter[Status] = Counter()
         self._failures: list[Change] = []
         self._used = 0.0
@@ -107,7 +110,7 @@ class Batch:
         self._leaving: asyncio.Task[None] | None = None
         self._parties = 0
         self._holding = False
-        self._given_up: set[str] = set()
+        self._given_up: dict[str, bool] = {}  # and whether their results were to go into this batch's folder
         self._error: Exception | None = None
         self._began = 0.0
         self._elapsed = 0.0
@@ -231,15 +234,16 @@ class Batch:
             retry_failed=settings.retry_failed,
             holding=self._holding,
             on_transfer=settings.on_transfer,
+            names=self._names,
         )
 
     async def _adopt(self, journal: Journal, admission: Admission) -> None:
         """What an earlier run left unfinished comes first: its links may be about to die."""
         for key in list(self._given_up):  # they may have come to their end just when they were let go
             known = await journal.entry(key)
-            self._given_up.discard(key)
+            moved = self._given_up.pop(key)
             if known is not None:
-                await self._take([known], admission)
+                await self._take([known], admission, asked=moved)
         page: list[Entry] = []
         async for entry in journal.entries(open_only=True):
             if entry.task_id is not None or entry.status == Status.submitting:
@@ -249,13 +253,13 @@ class Batch:
                 page = []
         await self._take(page, admission)
 
-    async def _take(self, entries: Sequence[Entry], admission: Admission) -> None:
+    async def _take(self, entries: Sequence[Entry], admission: Admission, *, asked: bool = False) -> None:
         fresh = [entry for entry in entries if self._seen.add(entry.key)]
         if fresh:
-            await self._to_the_end(self._taken(fresh, admission))
+            await self._to_the_end(self._taken(fresh, admission, asked=asked))
 
-    async def _taken(self, entries: Sequence[Entry], admission: Admission) -> None:
-        for held in await admission.take(entries):  # another process brings them to their end
+    async def _taken(self, entries: Sequence[Entry], admission: Admission, *, asked: bool) -> None:
+        for held in await admission.take(entries, asked=asked):  # another process brings them to their end
             self._seen.discard(held.entry.key)
 
     async def _take_all(self, engine: Engine, run: Run, admission: Admission) -> None:
@@ -263,9 +267,15 @@ class Batch:
             await self._until(lambda: self._has_room(engine, run))
             edits = await self._input.page(_PAGE, lambda: run.stopped is not None or engine.closed)
             fresh = [(index, edit) for index, edit in edits if self._seen.add(edit.key)]
+            for record in self._adopted(edit for _, edit in edits):
+                admission.bring(record)
             await self._to_the_end(admission.admit(fresh))
         if engine.closed:
             run.stop(closed())
+
+    def _adopted(self, edits: Iterable[Edit]) -> list[Record]:
+        """Those under way among some edits of which the new ones are not let in yet: they were taken unasked."""
+        return [record for edit in edits if (record := self._live.get(edit.key)) is not None]
 
     async def _to_the_end(self, work: Coroutine[object, object, None]) -> None:
         """Edits that were taken from the input are let in even while this batch is cancelled: none is forgotten."""
@@ -303,10 +313,11 @@ class Batch:
                 await asyncio.wait([task])
         await self._input.rest()
         if self._engine is not None:
-            await asyncio.gather(*(self._engine.release(record) for record in list(self._live)))
-        for record in self._live:
+            await asyncio.gather(*(self._engine.release(record) for record in list(self._live.values())))
+        for record in self._live.values():
             self._seen.discard(record.key)
-            self._given_up.add(record.key)
+            self._names.free(record.entry.target)
+            self._given_up[record.key] = record.moved
         self._live.clear()
         self._task = None
         self._stream.close()
@@ -336,11 +347,11 @@ class Batch:
 
     def started(self, record: Record) -> None:
         """The engine has taken a record."""
-        self._live.add(record)
+        self._live[record.key] = record
 
     def ended(self, record: Record, error: OmniEditError | None) -> None:
         """The engine is done with a record."""
-        self._live.discard(record)
+        self._live.pop(record.key, None)
         entry = record.entry
         self._count(entry.status, standing(entry, self._clock().utcnow(), error=error) if error else None)
         self._used += entry.credits_used or 0.0
@@ -363,9 +374,12 @@ class Batch:
 
 
 async def _budget(journal: Journal, limit: float | None) -> Budget:
-    """A budget in which earlier runs of the journal count, with what they left uncertain."""
+    """A budget in which earlier runs of the journal count, with what may have cost something nobody stated."""
     if limit is None:
         return Budget(None)
     counts = await journal.counts()
-    uncertain = sum(counts.statuses.get(status, 0) for status in (Status.submitting, Status.uncertain))
-    return Budget(limit, reserved=counts.credits_reserved, uncertain=uncertain)
+    unpriced = sum(counts.statuses.get(status, 0) for status in (Status.submitting, Status.uncertain))
+    async for entry in journal.entries():
+        accepted = entry.task_id is not None and entry.status not in _UNBILLED
+        unpriced += accepted and entry.credits_reserved is None
+    return Budget(limit, reserved=counts.credits_reserved, unpriced=unpriced)

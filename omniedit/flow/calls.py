@@ -20,6 +20,7 @@ from omniedit.errors import (
 )
 from omniedit.flow.asking import ask
 from omniedit.flow.intent import shown, unknown_edit
+from omniedit.flow.unfinished import Unfinished
 from omniedit.models import Intent, Reply, Status, Task
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ __all__ = ["Calls"]
 
 
 class Calls:
-    """The service's calls, through the gate, without memory."""
+    """The service's calls, through the gate, without memory but of which submitted tasks are unfinished."""
 
     def __init__(
         self, door: Door, gate: Gate, downloader: Callable[[], Downloader], clock: Clock, patience: Patience
@@ -41,6 +42,11 @@ class Calls:
         self._downloader = downloader
         self._clock = clock
         self._patience = patience
+        self._unfinished = Unfinished(gate, clock, patience.overall)
+
+    async def close(self) -> None:
+        """Nobody here will see the submitted tasks end: they take no room at the gate any more."""
+        await self._unfinished.close()
 
     async def submit(self, intent: Intent) -> Task:
         """Send one paid request.
@@ -59,7 +65,8 @@ class Calls:
             match judge(wire.answered(reply)):
                 case Accepted(task_id=task_id):
                     turn.accepted(reply.headers)
-                    return _task_in(reply, task_id)
+                    self._unfinished.begun(task_id)
+                    return self._seen(_task_in(reply, task_id))
                 case Refused(waits=waits):
                     turn.refused(reply.headers) if waits else turn.answered(reply.headers)
                     raise wire.refusal(reply, "submitting the edit", idempotency_key=intent.nonce)
@@ -69,7 +76,7 @@ class Calls:
 
     async def task(self, task_id: str) -> Task:
         """Look at one task, once."""
-        return wire.read_task(await ask(self._gate, self._door, wire.look(task_id)), task_id=task_id)
+        return self._seen(wire.read_task(await ask(self._gate, self._door, wire.look(task_id)), task_id=task_id))
 
     def watch(self, task_id: str) -> AsyncIterator[Change]:
         """Changes of one task up to its end; the edit in them has no source and no prompt, which nobody here knows."""
@@ -89,8 +96,7 @@ class Calls:
         began, downloader = self._clock.monotonic(), self._downloader()
         target = Path(placing.target_of(task if isinstance(task, str) else task.id))
         await placing.prepare()
-        if isinstance(task, str):
-            task = await self.task(task)
+        task = await self.task(task) if isinstance(task, str) else self._seen(task)
         if not task.results:
             task = await self._with_result(task)
         try:
@@ -100,6 +106,10 @@ class Calls:
             done = await downloader.download(task.results[0], target, task_id=task.id, overwrite=overwrite)
         elapsed = self._clock.monotonic() - began
         return Saved(unknown_edit(task), done.path, task.id, done.sha256, done.size, task.credits, elapsed)
+
+    def _seen(self, task: Task) -> Task:
+        self._unfinished.seen(task)
+        return task
 
     async def _with_result(self, task: Task) -> Task:
         fresh = await self.task(task.id)

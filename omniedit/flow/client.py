@@ -15,10 +15,10 @@ from omniedit.clock import Clock, SystemClock
 from omniedit.core.preflight import is_url, refuse_edit
 from omniedit.errors import ConfigurationError
 from omniedit.flow.asking import ask
-from omniedit.flow.background import Background
 from omniedit.flow.calls import Calls
+from omniedit.flow.chores import Chores, Once
 from omniedit.flow.intent import new_nonce
-from omniedit.flow.journals import Journals, read_journal
+from omniedit.flow.journals import Journals
 from omniedit.flow.movers import Movers
 from omniedit.flow.settings import (
     EngineSettings,
@@ -114,14 +114,9 @@ class Client:
         ssl_context: ssl.SSLContext | None = None,
         clock: Clock | None = None,
     ) -> None:
-        base = find_base_url(base_url)
-        self._door = Door(
-            find_key(api_key),
-            base_url=base,
-            files_url=find_files_url(files_url, base),
-            timeouts=timeouts,
-            ssl_context=ssl_context,
-        )
+        base, key = find_base_url(base_url), find_key(api_key)
+        files = find_files_url(files_url, base)
+        self._door = Door(key, base_url=base, files_url=files, timeouts=timeouts, ssl_context=ssl_context)
         self._limits = read_limits(max_in_flight, max_rate)
         self._on_uncertain = read_on_uncertain(on_uncertain)
         self._overwrite = overwrite
@@ -144,8 +139,10 @@ class Client:
         self._gate: Gate | None = None
         self._engine: Engine | None = None
         self._journals = Journals(self._door.base_url, self.hint if callback_base else None, journal)
-        self._background = Background()
+        self._bare: Calls | None = None
+        self._chores = Chores()
         self._closed = False
+        self._closing = Once(self._close)
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open"
@@ -258,7 +255,7 @@ class Client:
             max_credits=max_credits,
             on_transfer=on_transfer,
         )
-        return Batch(self, edits, self._journals.own if journal is None else read_journal(journal), settings)
+        return Batch(self, edits, self._journals.own if journal is None else self._journals.at(journal), settings)
 
     # --- bare calls -----------------------------------------------------------------------------------------------
 
@@ -345,13 +342,19 @@ class Client:
         return self._engine is not None and self._engine.hint(nonce, task_id)
 
     async def close(self) -> None:
-        """Book what is being paid for, stop everything else, close files and connections. Safe to call twice."""
-        if self._closed:
-            return
+        """Book what is being paid for, stop everything else, close files and connections.
+
+        Safe to call twice: closing goes on when its caller is cancelled, and a later call waits for its end.
+        """
         self._closed = True
+        await self._closing.done()
+
+    async def _close(self) -> None:
         if self._engine is not None:
             await self._engine.close()
-        await self._background.close(self._grace)
+        await self._chores.end(self._grace)
+        if self._bare is not None:
+            await self._bare.close()
         await self._movers.close()
         await self._door.close()
         await self._journals.close()
@@ -379,21 +382,19 @@ class Client:
 
     def background(self, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
         """A task that the client waits for when it is closed."""
-        return self._background.start(work)
+        return self._chores.begin(work)
 
     def _entered(self) -> Gate:
         if self._closed:
             raise ConfigurationError("the client is closed", mend="use it inside `async with Client() as client:`")
         if self._gate is None:
-            max_in_flight, max_rate = self._limits
+            door, (tasks, rate) = self._door, self._limits
             self._gate = shared_gate(
-                self._door.base_url,
-                self._door.key_fingerprint,
-                max_rate=max_rate,
-                max_in_flight=max_in_flight,
-                clock=self._clock,
+                door.base_url, door.key_fingerprint, max_rate=rate, max_in_flight=tasks, clock=self._clock
             )
         return self._gate
 
     def _calls(self) -> Calls:
-        return Calls(self._door, self._entered(), self._movers.downloader, self._clock, self._patience)
+        gate = self._entered()
+        self._bare = self._bare or Calls(self._door, gate, self._movers.downloader, self._clock, self._patience)
+        return self._bare

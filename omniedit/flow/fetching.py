@@ -185,7 +185,7 @@ class Fetcher:
             entry.link or "",
             entry.target,
             task_id=entry.task_id,
-            overwrite=record.run.overwrite and not is_own_clip(entry.edit, entry.target),
+            overwrite=record.run.overwrite and not record.moved and not is_own_clip(entry.edit, entry.target),
             on_progress=None if tell is None else partial(_tell, tell, entry.edit),
             on_verified=on_verified,
         )

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from itertools import islice
 
+from omniedit.errors import InvalidEdit
 from omniedit.models import Edit
 
 __all__ = ["Intake"]
@@ -14,9 +15,14 @@ _NAP = 0.25  # seconds: how often a look is taken whether an edit is still wante
 
 
 class Intake:
-    """The edits as they come, page by page."""
+    """The edits as they come, page by page.
+
+    Raises:
+        InvalidEdit: they are not many.
+    """
 
     def __init__(self, edits: Iterable[Edit] | AsyncIterable[Edit]) -> None:
+        _check_many(edits)
         self._later = aiter(edits) if isinstance(edits, AsyncIterable) else None
         self._now = iter(edits) if isinstance(edits, Iterable) else iter(())
         self._coming: asyncio.Task[list[Edit]] | None = None
@@ -27,12 +33,18 @@ class Intake:
         """The next edits with their positions, from 1; an async input gives one at a time, as it comes.
 
         `given_up` says that no more are wanted, so that nobody waits for an input that may never go on.
+
+        Raises:
+            InvalidEdit: what came is no edit.
         """
         edits = list(islice(self._now, size)) if self._later is None else await self._one(self._later, given_up)
         self.exhausted = not edits
         first = self.taken + 1
         self.taken += len(edits)
-        return list(enumerate(edits, first))
+        numbered = list(enumerate(edits, first))
+        for number, edit in numbered:
+            _check_kind(edit, number)
+        return numbered
 
     async def _one(self, later: AsyncIterator[Edit], given_up: Callable[[], bool]) -> list[Edit]:
         self._coming = coming = self._coming or asyncio.get_running_loop().create_task(_next_of(later))
@@ -51,6 +63,21 @@ class Intake:
             await asyncio.wait([self._coming])
         if self._coming is not None and self._coming.cancelled():
             self._coming = None
+
+
+def _check_many(edits: object) -> None:
+    if not isinstance(edits, AsyncIterable | Iterable):
+        raise InvalidEdit(
+            f"a batch takes many edits, not one {type(edits).__name__}", mend="put it into a list, or use `edit`"
+        )
+
+
+def _check_kind(edit: object, number: int) -> None:
+    if not isinstance(edit, Edit):
+        raise InvalidEdit(
+            f"number {number} of the batch is a {type(edit).__name__}, and no Edit",
+            mend="make it one: Edit(source, prompt)",
+        )
 
 
 async def _next_of(later: AsyncIterator[Edit]) -> list[Edit]:

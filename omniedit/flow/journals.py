@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from omniedit.errors import JournalError
+
 if TYPE_CHECKING:
     from omniedit.journal.base import Journal
 
@@ -33,7 +35,8 @@ class Journals:
     ) -> None:
         self._origin = origin
         self._hint = hint
-        self._own = None if own is None else read_journal(own)
+        self._places: dict[str, Journal] = {}
+        self._own = None if own is None else self.at(own)
         self._opening: dict[int, asyncio.Task[Journal]] = {}
         self._following: list[asyncio.Task[None]] = []
 
@@ -43,6 +46,20 @@ class Journals:
         if self._own is None:
             self._own = read_journal(None)
         return self._own
+
+    def at(self, journal: str | os.PathLike[str] | Journal) -> Journal:
+        """A journal, or the one at a place: however often a place is named, it is one journal, opened once.
+
+        Raises:
+            ConfigurationError: there is no such kind of journal, or its driver is missing.
+        """
+        if not isinstance(journal, str | os.PathLike):
+            return journal
+        text = os.fspath(journal)
+        place = text if "://" in text else os.path.realpath(text)
+        if place not in self._places:
+            self._places[place] = read_journal(journal)
+        return self._places[place]
 
     async def opened(self, journal: Journal) -> Journal:
         """The journal, opened. Cancelling one caller does not disturb the others.
@@ -67,8 +84,15 @@ class Journals:
 
     async def _open(self, journal: Journal) -> Journal:
         await journal.open(self._origin)
-        if self._hint is not None:
-            self._follow(journal, self._hint)
+        try:
+            if self._hint is not None:
+                self._follow(journal, self._hint)
+        except OSError as error:
+            await journal.close()
+            raise JournalError(
+                f"the calls beside the journal cannot be read: {error.filename}: {error.strerror}",
+                mend="remove what lies there, or give yourself the right to read it",
+            ) from error
         return journal
 
     def _follow(self, journal: Journal, hint: Callable[[str, str | None], bool]) -> None:

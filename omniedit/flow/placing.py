@@ -18,7 +18,7 @@ from omniedit.core.naming import (
     render,
     safe_name,
 )
-from omniedit.core.places import bucket_and_key, inside, is_object, name_of
+from omniedit.core.places import bucket_and_key, inside, is_object, name_of, renamed
 from omniedit.core.preflight import is_url
 from omniedit.errors import ConfigurationError, OmniEditError
 from omniedit.models import Edit, Entry
@@ -84,6 +84,10 @@ class Placing:
             return entry
         path = None if entry.path is None else inside(self.folder, name_of(entry.path))
         return attrs.evolve(entry, target=target, path=path)
+
+    def beside(self, entry: Entry) -> Entry:
+        """A remembered entry under another name, where another result of the run has its own."""
+        return attrs.evolve(entry, target=renamed(entry.target, fallback_name(name_of(entry.target), entry.edit)))
 
 
 def read_folder(save_to: str | os.PathLike[str], template: str = DEFAULT_TEMPLATE) -> Placing:

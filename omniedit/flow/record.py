@@ -15,6 +15,7 @@ from omniedit.core.money import Budget
 from omniedit.core.polling import Place, Reading
 from omniedit.errors import JournalBusy, OmniEditError
 from omniedit.flow.intent import OnUncertain
+from omniedit.flow.seen import Names
 from omniedit.journal.base import Journal
 from omniedit.models import Entry
 
@@ -60,6 +61,8 @@ class Run:
     """Nobody watches: nothing new is paid for, what is paid is followed."""
     held: list[Record] = attrs.field(factory=list["Record"])
     on_transfer: OnTransfer | None = None
+    names: Names | None = None
+    """Where the results of many edits go; None for one."""
 
     def stop(self, error: OmniEditError) -> None:
         """Submit nothing more; the first reason counts. That another process has one edit concerns no other edit."""
@@ -75,6 +78,8 @@ class Record:
     entry: Entry
     run: Run
     taken_at: float
+    moved: bool = False
+    """Its result goes into another folder than the journal says: it replaces nothing there."""
     progress: int = 0
     seconds: float | None = None
     """Length of the clip, when preflight has seen it."""

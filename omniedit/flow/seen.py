@@ -1,8 +1,12 @@
-"""Which edits a run has met: a set of keys that costs about eight bytes each."""
+"""Which edits a run has met, and which names it gave: sets that cost about eight bytes for each."""
 
 from __future__ import annotations
 
-__all__ = ["KeySet"]
+from hashlib import blake2b
+
+from omniedit.journal.rules import fold
+
+__all__ = ["KeySet", "Names"]
 
 _SHELVES = 4096
 _DIGITS = 15  # hexadecimal: 60 bits of a key, 12 of which choose the shelf and
@@ -34,6 +38,27 @@ class KeySet:
         place = _place(shelf, rest)
         if place >= 0:
             self._shelves[number] = shelf[:place] + shelf[place + _WIDTH :]
+
+
+class Names:
+    """Places that a run has given to results, compared as a journal does: two results never get one."""
+
+    __slots__ = ("_marks",)
+
+    def __init__(self) -> None:
+        self._marks = KeySet()
+
+    def take(self, target: str) -> bool:
+        """Give a place away; False when another result has it."""
+        return self._marks.add(_mark(target))
+
+    def free(self, target: str) -> None:
+        """Take a place back."""
+        self._marks.discard(_mark(target))
+
+
+def _mark(target: str) -> str:
+    return blake2b(fold(target).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def _split(key: str) -> tuple[int, bytes]:

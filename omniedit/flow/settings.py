@@ -86,13 +86,17 @@ def read_limits(max_in_flight: int | None, max_rate: float | None) -> tuple[int 
     return max_in_flight, max_rate
 
 
-def check_count(name: str, value: int | None) -> None:
-    """Refuse a bound that lets nothing through.
+def check_count(name: str, value: object) -> None:
+    """Refuse a bound that lets nothing through, or is no number of things.
 
     Raises:
-        ConfigurationError: it is below 1.
+        ConfigurationError: it is below 1, or no whole number.
     """
-    if value is not None and value < 1:
+    if value is None:
+        return
+    if not isinstance(value, int):
+        raise ConfigurationError(f"{name}={value!r} is no whole number", mend="1 or more, or leave it out")
+    if value < 1:
         raise ConfigurationError(f"{name}={value} lets nothing through", mend="1 or more, or leave it out")
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import attrs
 
+from omniedit.errors import JournalError
 from omniedit.journal.rules import fold
 from omniedit.models import DEFAULT_MODEL, Attempt, Edit, Entry, Outcome, Status
 
@@ -68,6 +69,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _HEXADECIMAL = re.compile(r"(?:[0-9a-f]{2})+")
 _SAME = 0
+_UNREADABLE = (ArithmeticError, LookupError, TypeError, ValueError)
 
 
 @attrs.define
@@ -207,7 +209,18 @@ def _is_its_task(attempt: Attempt, task_id: str | None) -> bool:
 
 
 def entry_of(row: Row) -> Entry:
-    """The entry in a row of the view `entry`."""
+    """The entry in a row of the view `entry`.
+
+    Raises:
+        JournalError: another program has written into it.
+    """
+    try:
+        return _entry_of(row)
+    except _UNREADABLE as error:
+        raise _damaged(error) from error
+
+
+def _entry_of(row: Row) -> Entry:
     (
         _job, _key, source_folder, source_name, target_folder, target_name, prompt, name, edit_callback_url, model,
         variant, _is_open, status, at, credits_reserved, credits_used, nonce, task_id, submitted_at, unfinished_at,
@@ -247,7 +260,18 @@ def entry_of(row: Row) -> Entry:
 
 
 def attempt_of(row: Row) -> Attempt:
-    """The attempt in a row of `attempt`, joined with the key of its job."""
+    """The attempt in a row of `attempt`, joined with the key of its job.
+
+    Raises:
+        JournalError: another program has written into it.
+    """
+    try:
+        return _attempt_of(row)
+    except _UNREADABLE as error:
+        raise _damaged(error) from error
+
+
+def _attempt_of(row: Row) -> Attempt:
     key, nonce, at, outcome, task_id, detail = row
     return Attempt(
         nonce=f"{unpack(nonce)}",
@@ -256,4 +280,12 @@ def attempt_of(row: Row) -> Attempt:
         outcome=OUTCOMES[int(outcome)],
         task_id=untext(task_id),
         detail=untext(detail),
+    )
+
+
+def _damaged(error: Exception) -> JournalError:
+    return JournalError(
+        f"the journal is damaged: one of its rows cannot be read ({type(error).__name__}: {error})",
+        code="journal_corrupt",
+        mend="restore it from a copy",
     )

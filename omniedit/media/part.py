@@ -227,7 +227,7 @@ def read_facts(file: int, size: int) -> MediaFacts | NotAnMp4:
     Raises:
         OSError: it cannot be read.
     """
-    walking = walk(_LOCAL_READS)
+    walking = walk(_LOCAL_READS, whole=True)
     now = step(walking)
     while isinstance(now, Need):
         now = step(walking, Piece(os.pread(file, now.length, now.offset), size))

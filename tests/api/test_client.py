@@ -323,6 +323,60 @@ async def test_answers_are_read_as_they_came_where_nothing_is_secret(strangers: 
         assert wire.refusal(await door.ask(wire.look("task-1")), "asking").code == "task_not_found"
 
 
+async def test_upload_that_stands_still_is_given_up(tmp_path: Path) -> None:
+    """The host takes the headers, and then nothing of a file that no buffer holds."""
+    clip = tmp_path / "a.mp4"
+    with clip.open("wb") as file:
+        file.truncate(64 << 20)
+    over = asyncio.Event()
+
+    async def ignore(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await over.wait()
+        writer.close()
+
+    async with await asyncio.start_server(ignore, "127.0.0.1", 0, limit=4096) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with door_to(url, timeouts=Timeouts(connect=0.5, stall=0.2)) as door:
+            with pytest.raises(TransportFailed, match="TimeoutError"):
+                await door.upload(clip)
+        over.set()
+
+
+async def test_answer_to_an_upload_that_never_ends_is_given_up(strangers: Any, tmp_path: Path) -> None:
+    """A byte now and then is no progress."""
+    clip = tmp_path / "a.mp4"
+    clip.write_bytes(b"x")
+
+    async def drip(_heard: Any, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        while True:
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+    bounds = Timeouts(connect=0.5, stall=0.2)
+    async with strangers.serving(drip) as service, door_to(service.url, timeouts=bounds) as door:
+        with pytest.raises(TransportFailed, match="TimeoutError"):
+            await door.upload(clip)
+
+
+async def test_time_that_begins_anew_is_not_over() -> None:
+    """As long as something moves; then it is."""
+    moves = list[int]()
+
+    async def move() -> None:
+        async with within(0.3) as anew:
+            for move in range(5):
+                await asyncio.sleep(0.1)
+                anew()
+                moves.append(move)
+            await asyncio.sleep(5)
+
+    with pytest.raises(TimeoutError):
+        await move()
+    assert len(moves) == 5
+
+
 async def test_time_inside_is_bounded() -> None:
     """As `asyncio.timeout` does."""
     with pytest.raises(TimeoutError):

@@ -64,7 +64,7 @@ def test_edits_under_way_may_make_room_again() -> None:
 
 def test_earlier_runs_count_but_are_not_this_runs() -> None:
     """With what they left uncertain, at the price of the longest clip."""
-    budget = Budget(300.0, reserved=100.0, uncertain=2)
+    budget = Budget(300.0, reserved=100.0, unpriced=2)
     assert budget.committed == 100.0 + 2 * estimate_credits(None)
     assert budget.fresh == 0.0
     assert budget.take("a", None) is Room.taken
@@ -91,7 +91,7 @@ def test_uncertain_edits_stay_counted_and_are_not_counted_twice() -> None:
 
 def test_repeats_of_earlier_runs_are_not_counted_twice() -> None:
     """An uncertain request of an earlier run is in the sum already."""
-    budget = Budget(70.0, uncertain=1)
+    budget = Budget(70.0, unpriced=1)
     before = budget.committed
     budget.recall("a")
     assert budget.committed == before

@@ -38,9 +38,9 @@ class Walked:
         return self.result.reason
 
 
-def walked(data: bytes, reads: int = 4, *, size_known: bool = True) -> Walked:
+def walked(data: bytes, reads: int = 4, *, size_known: bool = True, whole: bool = False) -> Walked:
     """Walk over bytes."""
-    walking, needs = walk(reads), list[Need]()
+    walking, needs = walk(reads, whole=whole), list[Need]()
     now = step(walking)
     while isinstance(now, Need):
         needs.append(now)
@@ -453,6 +453,63 @@ def test_boxes_behind_a_front_moov_are_checked_when_they_are_at_hand() -> None:
     """A last box that reaches to the end of the file is fine."""
     data = clip(box(b"moov", mvhd(), track()), box(b"free"), struct.pack(">I4s", 0, b"mdat") + bytes(40))
     assert walked(data).facts.duration == 2.0
+
+
+# --- media data ---------------------------------------------------------------------------------------------------
+
+FRONT = clip(box(b"moov", mvhd(), track()))
+DATA = box(b"mdat", bytes(40))
+TO_THE_END = struct.pack(">I4s", 0, b"mdat") + bytes(40)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        FRONT,
+        FRONT + box(b"free", bytes(5000)),
+        FRONT + box(b"free") + b"\0\0\0\x10",
+        clip(struct.pack(">I4s", 0, b"moov") + mvhd() + track()),
+        head() + moof(0, 10),
+        head(mehd=1000) + moof(0, 10),
+        head() + moof(0, 10) + DATA + moof(1000, 10),
+    ],
+)
+def test_a_file_that_ends_before_its_media_data_is_not_whole(data: bytes) -> None:
+    """Cut off between two boxes, none of which is broken; what only its facts are asked of has them all the same."""
+    assert walked(data, whole=True).reason == "is no whole mp4: it ends before its media data"
+    assert walked(data).facts.video_codec is not None
+
+
+def test_a_cut_between_boxes_is_seen_without_the_size() -> None:
+    """The end of the bytes is the end of the file."""
+    assert "media data" in walked(FRONT, whole=True, size_known=False).reason
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        FRONT + DATA,
+        FRONT + box(b"free", bytes(5000)) + DATA,
+        FRONT + TO_THE_END,
+        FRONT + box(b"imda", bytes(40)),
+        clip(DATA, box(b"moov", mvhd(), track())),
+        head() + moof(0, 10) + DATA,
+        head() + moof(0, 10) + moof(0, 10, track_id=2) + DATA,
+        head() + moof(0, 10) + DATA + moof(1000, 10) + TO_THE_END,
+        head() + moof(0, 10) + DATA + DATA + moof(1000, 10),
+        head() + moof(0, 10) + DATA + mfra((0, 0)),
+    ],
+)
+def test_media_data_may_lie_in_many_ways(data: bytes) -> None:
+    """A clip that is paid for is refused only where it is certain that something is missing."""
+    assert walked(data, whole=True).facts.video_codec == "avc1"
+
+
+def test_what_reads_do_not_suffice_to_tell_is_let_pass() -> None:
+    """Their number is bounded."""
+    far = FRONT + box(b"free", bytes(20_000)) * 8
+    assert walked(far, reads=4, whole=True).facts.duration == 2.0
+    assert "media data" in walked(far, reads=20, whole=True).reason
 
 
 @pytest.mark.parametrize("last", [wide_box(b"free", bytes(5)), struct.pack(">I4s", 0, b"free") + bytes(5)])

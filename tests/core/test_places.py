@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from omniedit.core.places import bucket_and_key, inside, is_object, name_of, renamed
+from omniedit.core.places import bucket_and_key, folder_of, inside, is_object, name_of, renamed
 from omniedit.errors import ConfigurationError
 
 
@@ -18,6 +18,7 @@ def test_a_name_under_a_prefix_is_an_object(folder: str) -> None:
     assert is_object(place)
     assert name_of(place) == "a.mp4"
     assert renamed(place, "b.mp4") == inside(folder, "b.mp4")
+    assert inside(folder_of(place), "a.mp4") == place
 
 
 def test_a_name_in_a_folder_is_a_path() -> None:
@@ -27,6 +28,7 @@ def test_a_name_in_a_folder_is_a_path() -> None:
     assert not is_object(place)
     assert name_of(place) == "a.mp4"
     assert renamed(place, "b.mp4") == str(Path("out", "b.mp4"))
+    assert folder_of(place) == "out"
 
 
 def test_an_address_is_a_bucket_and_a_key() -> None:

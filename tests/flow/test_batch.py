@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import attrs
 import pytest
 
 from omniedit import Edit, JournalBusy, MemoryJournal, Status
-from omniedit.errors import BudgetExhausted, JournalError
+from omniedit.errors import BudgetExhausted, InvalidEdit, JournalError
 from omniedit.testing import Limit
 
 
@@ -191,6 +192,46 @@ async def test_budget_counts_what_may_have_been_accepted(world: Any) -> None:
                 summary = await client.batch(w.edits(3), save_to=w.out, max_credits=127.5)
             assert isinstance(summary.stopped, BudgetExhausted)
         w.check(posts=2)
+
+
+@pytest.mark.parametrize("wrong", [Edit("https://clips.example.com/a.mp4", "wish"), None])
+async def test_one_edit_is_no_batch(world: Any, wrong: Any) -> None:
+    """It would end at once, with nothing done and no error."""
+    async with world() as w, w.client() as client:
+        with pytest.raises(InvalidEdit, match="many edits"):
+            client.batch(wrong, save_to=w.out)
+
+
+@pytest.mark.parametrize("wrong", ["a.mp4", None])
+async def test_what_is_no_edit_is_named_with_its_place(world: Any, wrong: Any) -> None:
+    """As an error of the input."""
+    async with world() as w, w.client() as client:
+        with pytest.raises(InvalidEdit, match="number 2 of the batch"):
+            await client.batch([w.edit(), wrong], save_to=w.out)
+
+
+async def test_same_path_in_two_batches_of_one_client_is_one_journal(world: Any) -> None:
+    """Whatever it is called: the second call resumes, and is not refused as another holder."""
+    async with world() as w, w.client(journal=None) as client:
+        (w.folder / "link.db").symlink_to(w.journal)
+        for path in (w.journal, str(w.journal), w.folder / "link.db"):
+            assert (await client.batch(w.edits(2), save_to=w.out, journal=path)).saved == 2
+        w.check(posts=2, files=2)
+
+
+async def test_budget_counts_accepted_edits_of_which_nobody_said_the_price(world: Any) -> None:
+    """Each is taken to cost what the longest clip costs, also in the next run; failed ones cost nothing."""
+    journal = MemoryJournal()
+    async with world([{"fault": "fail", "prompt": "wish 1."}]) as w:
+        async with w.client(journal=journal) as client:
+            await client.batch(w.edits(3), save_to=w.out)
+            for entry in [entry async for entry in journal.entries()]:
+                await journal.write(attrs.evolve(entry, credits_reserved=None))
+        for limit, posts in ((190.0, 3), (195.0, 4)):
+            async with w.client(journal=journal) as client:
+                summary = await client.batch(w.edits(2, "more"), save_to=w.folder / "more", max_credits=limit)
+            assert isinstance(summary.stopped, BudgetExhausted)
+            w.check(posts=posts)
 
 
 async def test_failed_tasks_give_their_credits_back(world: Any) -> None:

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from omniedit import Client, Edit, MemoryJournal, SqliteJournal, Status, SubmissionUncertain
+from omniedit.errors import JournalError
 from omniedit.flow.receiver import Receiver, Spool, spool_beside
 from omniedit.journal.sqlite import SqliteReader
 from omniedit.models import Outcome
@@ -250,3 +251,18 @@ async def test_without_callbacks_an_uncertain_edit_is_given_back_at_once(world: 
         async with called(w, journal=journal) as (client, _):
             assert (await client.batch(w.edits(1), save_to=tmp_path / "out")).counts == {Status.uncertain: 1}
         w.check(posts=1, files=0)
+
+
+async def test_calls_that_cannot_be_read_leave_the_journal_free(world: Any) -> None:
+    """What lies where they should be is named, and once it is gone the same client goes on."""
+    async with world() as w:
+        spool = spool_beside(w.journal)
+        spool.mkdir()
+        async with w.client(callback_base="https://calls.example.com") as client:
+            for _ in range(2):
+                with pytest.raises(JournalError, match=spool.name) as caught:
+                    await client.edit(w.edit(), save_to=w.folder / "a.mp4")
+                assert caught.value.mend
+            spool.rmdir()
+            await client.edit(w.edit(), save_to=w.folder / "a.mp4")
+        w.check(posts=1, files=1)

@@ -10,6 +10,7 @@ import pytest
 
 from omniedit import ClientClosed, Edit, Status, SubmissionUncertain
 from omniedit.errors import ConfigurationError
+from omniedit.flow.chores import Once
 from omniedit.journal.sqlite import SqliteReader
 from omniedit.models import Outcome
 
@@ -336,3 +337,38 @@ async def test_batch_broken_off_pays_nothing_more_until_it_is_watched_again(worl
         assert rest
         assert (await batch).counts == {Status.saved: 20}
         w.check(posts=20, files=20)
+
+
+async def test_cancelled_close_goes_on_and_the_next_one_waits_for_its_end(world: Any) -> None:
+    """However far it came: afterwards another client can open the journal."""
+    async with world() as w:
+        for turns in range(0, 40, 3):
+            client = w.client()
+            await client.edit(w.edit(turns), save_to=w.folder / f"{turns}.mp4")
+            closing = asyncio.create_task(client.close())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await cancel(closing)
+            await client.close()
+        w.check(posts=14, files=14)
+
+
+async def test_work_cancelled_with_its_loop_is_begun_again() -> None:
+    """A closing that the end of the loop has cut off must not make every later one fail."""
+    times, begun, hold = list[int](), asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        times.append(1)
+        begun.set()
+        await hold.wait()
+
+    once = Once(work)
+    first = asyncio.create_task(once.done())
+    await begun.wait()
+    (inner,) = asyncio.all_tasks() - {first, asyncio.current_task()}
+    inner.cancel()
+    await asyncio.wait([first])
+    hold.set()
+    await once.done()
+    await once.done()
+    assert len(times) == 2

@@ -18,6 +18,7 @@ from tests.media.conftest import tiny_clip
     ("given", "says"),
     [
         ({"max_in_flight": 0}, "max_in_flight=0"),
+        ({"max_in_flight": "3"}, "max_in_flight='3'"),
         ({"max_rate": 0}, "max_rate=0"),
         ({"max_rate": float("nan")}, "max_rate=nan"),
         ({"max_rate": float("inf")}, "max_rate=inf"),

@@ -182,6 +182,31 @@ async def test_edits_named_in_another_way_are_refused(tmp_path: Path) -> None:
     assert (await refused(path)).code == "other_keys"
 
 
+@pytest.mark.parametrize("damage", ["UPDATE state SET status = 99", "UPDATE state SET at = 'x'"])
+async def test_row_that_another_program_has_written_is_damage(damage: str, tmp_path: Path) -> None:
+    """To whoever opens the journal."""
+    path = tmp_path / "journal.db"
+    await make(path)
+    change(path, damage)
+    assert (await refused(path)).code == "journal_corrupt"
+
+
+async def test_attempt_that_another_program_has_written_is_damage(tmp_path: Path) -> None:
+    """To whoever reads it."""
+    path = tmp_path / "journal.db"
+    journal = SqliteJournal(path)
+    await journal.open(ORIGIN)
+    await journal.admit([new_entry(1)])
+    await journal.intend(attrs.evolve(new_entry(1), nonce="n"))
+    await journal.close()
+    change(path, "UPDATE attempt SET outcome = 99")
+    reader = SqliteReader(path)
+    with pytest.raises(JournalError, match="damaged") as caught:
+        await reader.attempts(new_entry(1).key)
+    assert caught.value.code == "journal_corrupt"
+    await reader.close()
+
+
 async def test_missing_folder_is_named(tmp_path: Path) -> None:
     """The message has the path."""
     path = tmp_path / "missing" / "journal.db"

@@ -217,6 +217,7 @@ async def test_without_a_strong_validator_nothing_is_continued(serve: Serve, tmp
         (b"x" * 500, Act(), "not_a_video"),
         (SOUND_ONLY, Act(), "not_a_video"),
         (CLIP[:-20], Act(), "not_a_video"),
+        (CLIP[: CLIP.index(b"mdat") - 4], Act(), "not_a_video"),
         (CLIP, Act(headers=(("Content-Encoding", "gzip"),)), "encoded"),
         (CLIP, Act(announce=5, ranges=False), "cut"),
         (CLIP, Act(announce=5), "wrong_range"),
