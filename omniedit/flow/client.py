@@ -114,9 +114,9 @@ class Client:
         ssl_context: ssl.SSLContext | None = None,
         clock: Clock | None = None,
     ) -> None:
-        base, key = find_base_url(base_url), find_key(api_key)
+        base = find_base_url(base_url)
         files = find_files_url(files_url, base)
-        self._door = Door(key, base_url=base, files_url=files, timeouts=timeouts, ssl_context=ssl_context)
+        self._door = Door(find_key(api_key), base_url=base, files_url=files, timeouts=timeouts, ssl_context=ssl_context)
         self._limits = read_limits(max_in_flight, max_rate)
         self._on_uncertain = read_on_uncertain(on_uncertain)
         self._overwrite = overwrite

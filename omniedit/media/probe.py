@@ -53,6 +53,8 @@ def probe_path(path: Path) -> MediaFacts:
             os.close(file)
     except FileNotFoundError:
         raise _failed(str(path), "does not exist", "check the path") from None
+    except PreflightFailed:
+        raise  # a ValueError too, and said already
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise _failed(str(path), f"cannot be read: {reason}") from None

@@ -173,6 +173,25 @@ async def test_budget_is_never_passed_and_used_up(world: Any, limit: float) -> N
         w.check(posts=int(limit // 63.62), files=int(limit // 63.62))
 
 
+async def test_budget_gets_back_what_a_failed_task_was_not_billed(world: Any) -> None:
+    """Also where the service says in so many words that it used nothing."""
+    async with world([{"fault": "fail", "nth": 1}]) as w, w.client() as client:
+        failed = asyncio.Event()
+
+        async def edits() -> AsyncIterator[Edit]:
+            first, second = w.edits(2)
+            yield first
+            await failed.wait()
+            yield second
+
+        batch = client.batch(edits(), save_to=w.out, max_credits=64.0)
+        async for change in batch:
+            if change.status == Status.failed:
+                failed.set()
+        assert (await batch).counts == {Status.failed: 1, Status.saved: 1}
+        assert [task.charged > 0 for task in w.sandbox.accepted] == [False, True]
+
+
 async def test_budget_counts_earlier_runs(world: Any) -> None:
     """The same command again does not get the same money again; more money goes on where it stopped."""
     async with world() as w:

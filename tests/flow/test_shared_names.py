@@ -30,16 +30,11 @@ def results(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.mp4"))
 
 
-@pytest.mark.parametrize("made", [True, False])
 @pytest.mark.parametrize("overwrite", [True, False])
-async def test_edit_of_another_batch_is_saved_where_that_one_wanted_it(
-    world: Any, *, overwrite: bool, made: bool
-) -> None:
-    """Whether its folder was made already or not; the asked one of the same name keeps its own."""
+async def test_edit_of_another_batch_is_saved_where_that_one_wanted_it(world: Any, *, overwrite: bool) -> None:
+    """The asked one of the same name keeps its own."""
     async with world(task_seconds=6.0) as w:
         await interrupted(w, "monday")
-        if made:
-            (w.folder / "monday").mkdir(exist_ok=True)
         async with w.client(overwrite=overwrite) as client:
             assert (await client.batch([clip_of("tuesday")], save_to=w.folder / "tuesday")).saved == 2
         assert results(w.folder) == ["monday/a.mp4", "tuesday/a.mp4"]
@@ -50,7 +45,6 @@ async def test_edit_that_is_asked_for_in_another_folder_goes_there(world: Any) -
     """Although it is taken up before the batch has asked for it."""
     async with world(task_seconds=6.0) as w:
         await interrupted(w, "monday")
-        (w.folder / "monday").mkdir(exist_ok=True)
         async with w.client() as client:
             batch = client.batch([clip_of("monday"), clip_of("monday")], save_to=w.folder / "tuesday")
             assert (await batch).counts == {Status.saved: 1}
@@ -62,7 +56,7 @@ async def test_unfinished_edit_goes_with_its_renamed_folder(world: Any) -> None:
     """The old name is not made again."""
     async with world(task_seconds=6.0) as w:
         await interrupted(w, "monday")
-        (w.folder / "renamed").mkdir()
+        (w.folder / "monday").rename(w.folder / "renamed")
         async with w.client() as client:
             assert (await client.batch([], save_to=w.folder / "renamed")).saved == 1
         assert results(w.folder) == ["renamed/a.mp4"]

@@ -176,3 +176,4 @@ async def test_a_file_that_cannot_be_taken_is_told_why(tmp_path: Path) -> None:
             await probe_file(path)
         assert reason in caught.value.message
         assert reason in caught.value.reasons[0]
+        assert caught.value.message.count(str(path)) == 1
