@@ -27,8 +27,6 @@ _RAMP_WIDTH = 4  # requests on their way at once, and one more for each 16 accep
 
 _CUT = 20.0  # times the share refused of late: so much is taken off the rate at the first refusal of an episode ...
 _LEAST_CUT, _MOST_CUT = 0.02, 0.12  # ... within these bounds: where few are refused, a refusal says little
-_PASSING_CUT = 0.06  # of the rate: what is cut beyond it lasts, so that processes of one key come to equal shares ...
-_SLOWER, _FASTER = 0.6, 1.2  # requests/s: ... not at all below the first, and all of it from the second on
 _CHANCE_CUT = 0.015  # of the rate at a refusal by chance ...
 _CHANCE = 0.013  # ... of which each acceptance gives back so much: the share that comes to be refused
 _YOUNG = 250  # acceptances: before, the share of a slow limit that one got says little about the one that is due ...
@@ -136,7 +134,6 @@ class Rate(Regime):
     taken: int = 0  # acceptances in this cycle
     paced: int = 0  # those of them that the pacer had held back
     met: float = 0.0  # the rate at which the limit was met last
-    bound: float = inf  # the rate at which the way back from the last cut ends
     block: float = inf  # seconds that the last block may have lasted
     first: bool = False  # whether this cycle began with the ramp
     quiet: float = 0.0  # ticks of growth since the last refusal
@@ -162,9 +159,8 @@ class Rate(Regime):
         found = facts.find_cap(sent, now) if self.load >= _BUSY else None
         if found is not None:
             return Cap(facts, *found)
-        self.met, cut = facts.pacer.rate, self._cut()
-        self.bound = self._way_back(cut)
-        facts.pace(self.met * (1 - cut))
+        self.met = facts.pacer.rate
+        facts.pace(self.met * (1 - self._cut()))
         self.quiet = 0.0
         return self
 
@@ -179,12 +175,6 @@ class Rate(Regime):
             return _CHANCE_CUT
         young = _YOUNG_CUT * self.facts.pacer.rate * self._young
         return max(_LEAST_CUT, min(_CUT * self.facts.refused_share, _MOST_CUT), young)
-
-    def _way_back(self, cut: float) -> float:
-        facts, lasting = self.facts, min((self.met - _SLOWER) / (_FASTER - _SLOWER), 1.0)
-        if lasting <= 0 or facts.by_minute or facts.by_chance:
-            return inf
-        return self.met * (1 - lasting * max(cut - _PASSING_CUT, 0.0))
 
     def _reopen(self, left: float, now: float) -> None:
         """A cycle is over: from one reopening to the next, block included, nobody got more than was achieved."""
@@ -219,7 +209,7 @@ class Rate(Regime):
     def _grow(self, now: float) -> None:
         facts, rate = self.facts, self.facts.pacer.rate
         elapsed, self.grown = min(now - self.grown, 5 / rate + 1), now
-        goodput = min(facts.goodput.rate(now), self.bound)
+        goodput = facts.goodput.rate(now)
         if rate < goodput:
             rate += (goodput - rate) * (1 - exp(-elapsed / _RECOVERY))
         if rate >= 0.97 * goodput:
@@ -227,7 +217,6 @@ class Rate(Regime):
             self.quiet = min(self.quiet + ticks, _LONGEST_QUIET)
             young = _YOUNG_GAIN * self._young * min(elapsed * rate, 1.0) / max(facts.accepted, 1)
             rate *= 1 + max(self._gain(rate) * ticks, young, _CHANCE * _CHANCE_CUT * facts.by_chance)
-        self.bound = max(self.bound, rate)
         facts.pace(rate)
 
     def _tick(self, rate: float) -> float:

@@ -240,57 +240,6 @@ def test_a_slow_rate_gives_way_by_far_while_little_is_known(speed: float, taken:
     assert facts.pacer.rate == pytest.approx(speed * (1 - cut))
 
 
-def cut(speed: float, share: float = 0.05, *, by_minute: bool = False, by_chance: bool = False) -> Rate:
-    """A rate that was refused just now, after 20 minutes in which it was achieved; so large a share was of late."""
-    facts = Facts(0.0, None)
-    facts.pacer.rate, facts.refused_share, facts.accepted = speed, share, 300
-    facts.by_minute, facts.by_chance = by_minute, by_chance
-    for number in range(round(1200 * speed)):
-        facts.goodput.add(number / speed)
-    rate = Rate(facts, 0.0, known=speed, grown=1200.0)
-    rate.refused(level(0, 1200.0), 1200.0, Refusal.FIRST)
-    return rate
-
-
-@pytest.mark.parametrize(
-    ("speed", "share", "end"),
-    [(5.0, 0.05, 0.94), (1.2, 0.05, 0.94), (0.9, 0.05, 0.97), (2.0, 0.004, 0.98), (2.0, 0.003, 1.0)],
-)
-def test_what_is_cut_beyond_six_percent_lasts_where_processes_are_fast(speed: float, share: float, end: float) -> None:
-    """Whoever has more is refused more often, so it loses more; where few are refused, the way back is whole."""
-    assert cut(speed, share).bound == pytest.approx(end * speed)
-
-
-@pytest.mark.parametrize(
-    "rate",
-    [cut(0.6), cut(0.2), cut(2.0, by_minute=True), cut(2.0, by_chance=True)],
-    ids=["0.6", "0.2", "minute", "chance"],
-)
-def test_no_cut_lasts_for_slow_ones_or_where_refusals_say_nothing_about_shares(rate: Rate) -> None:
-    """All are refused alike at the end of a minute's window, and any by chance."""
-    assert rate.bound == inf
-
-
-@pytest.mark.parametrize(("speed", "end"), [(2.0, 0.94), (0.5, 1.0)])
-def test_the_way_back_ends_there(speed: float, end: float) -> None:
-    """Within seconds; from there on it takes small steps."""
-    rate = cut(speed)
-    for number in range(1, round(40 * speed)):
-        at = 1200.0 + number / speed
-        rate.facts.goodput.add(at)
-        rate.accepted(level(0, at), at, reopened=False)
-    assert rate.facts.pacer.rate == pytest.approx(end * speed, rel=0.02)
-
-
-def test_growth_takes_the_end_of_the_way_back_along() -> None:
-    """Else a rate that grew beyond it would be drawn back to it."""
-    facts = Facts(0.0, None)
-    facts.pacer.rate, facts.accepted = 2.0, 300
-    rate = Rate(facts, 0.0, known=2.0, grown=0.0, bound=1.0)
-    rate.accepted(level(0, 0.5), 0.5, reopened=False)
-    assert rate.bound == facts.pacer.rate > 2.0
-
-
 def test_the_ramp_sends_few_at_once() -> None:
     """Four, and one more for each sixteen acceptances."""
     facts = Facts(0.0, None)
