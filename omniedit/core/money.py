@@ -124,9 +124,9 @@ class Budget:
             self._unpriced = max(self._unpriced - 1, 0)
             self._open[key] = estimate_credits(None)
 
-    def refund(self, unused: float) -> None:
-        """A task failed: what it had reserved and was not billed is given back."""
-        self.reserved = max(self.reserved - max(unused, 0.0), 0.0)
+    def refund(self, reserved: float) -> None:
+        """A task failed: what it had reserved is given back, since failed tasks are not billed."""
+        self.reserved = max(self.reserved - reserved, 0.0)
 
     def __repr__(self) -> str:
         return f"<Budget {self.committed:g} of {self.limit}>"

@@ -100,7 +100,7 @@ def test_money_is_what_the_service_said(omniedit: Any, clips: Path, prompt: str)
     batch = omniedit("batch", clips / "a.mp4", "--prompt", prompt, "-o", "out", "--json").summary
     assert alone["credits_reserved"] == pytest.approx(batch["credits_reserved"], abs=0.001)
     assert alone["credits_used"] == pytest.approx(batch["credits_used"], abs=0.001)
-    assert alone["credits_reserved"] > 60
+    assert (alone["credits_reserved"] > 60) == (prompt != "doomed")
     assert bool(alone["credits_used"]) == (prompt != "doomed")
 
 
@@ -117,7 +117,7 @@ def test_a_paid_task_without_a_result_is_not_called_free(omniedit: Any, clips: P
     """It was probably billed, and nobody is told to submit it again."""
     done = omniedit("batch", clips / "a.mp4", "--prompt", "x", "-o", "out")
     assert done.code == 1
-    assert "probably billed" in done.err
+    assert "may have been billed" in done.err
     assert "not billed" not in done.err
 
 
