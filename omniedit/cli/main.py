@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
-from omniedit.cli.standard import open_streams, shut_out, tell
+from omniedit.cli.standard import open_streams, settle, shut_out, tell
 
 __all__ = ["main"]
 
@@ -34,6 +34,8 @@ def main() -> NoReturn:
         sys.exit(_INTERRUPTED)
     except OSError as error:
         sys.exit(_refused(error))
+    finally:
+        settle()
     sys.exit(0)
 
 

@@ -7,9 +7,9 @@ import sys
 from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TextIO
 
-__all__ = ["open_streams", "shut_out", "tell"]
+__all__ = ["open_streams", "settle", "shut_out", "tell"]
 
 
 def open_streams() -> None:
@@ -29,8 +29,20 @@ def _nowhere(mode: Literal["r", "w"]) -> TextIOWrapper:
 
 def shut_out() -> None:
     """Lead standard output nowhere: what Python flushes at its end then raises no error."""
+    _lead_nowhere(sys.stdout)
+
+
+def settle() -> None:
+    """Drop what standard error could not take so far: Python would end with another exit code for it."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        _lead_nowhere(sys.stderr)
+
+
+def _lead_nowhere(stream: TextIO) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
 
 

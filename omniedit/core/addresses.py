@@ -21,6 +21,7 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
 _COMPATIBLE = ipaddress.IPv6Network("::/96")
 _SHARED = ipaddress.IPv4Network("100.64.0.0/10")
+_SIX_TO_FOUR = ipaddress.IPv6Network("2002::/16")  # RFC 3056
 _SITE_LOCAL = ipaddress.IPv6Network("fec0::/10")  # the private addresses before fc00::/7 (RFC 3879)
 # Metadata services outside the link-local ranges: Amazon and Google over IPv6, Alibaba, Oracle, and the platform behind
 # every virtual machine of Azure (learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16).
@@ -90,7 +91,7 @@ def _reach(address: _Address) -> Reach:
         return Reach.never
     if address in _SITE_LOCAL:  # for which some versions of Python say "global"
         return Reach.private
-    if address.is_global:
+    if address.is_global or address in _SIX_TO_FOUR:  # judged by what it carries, as versions differ
         return Reach.public
     # "This network" (0.0.0.0/8) reaches the own host on some systems.
     if address.is_reserved or int(address) < 1 << 24:

@@ -54,6 +54,10 @@ class Status(StrEnum):
         """Whether the service's documentation, or this library, names this status."""
         return self._value_ in Status._value2member_map_
 
+    def __reduce_ex__(self, _protocol: object) -> tuple[type[Status], tuple[str]]:
+        """By value: until 3.11.4 Python pickles by name, and knows no name for what was never seen before."""
+        return type(self), (self._value_,)
+
     @classmethod
     def _missing_(cls, value: object) -> Status | None:
         if not isinstance(value, str):

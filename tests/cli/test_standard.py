@@ -19,7 +19,7 @@ def run(omniedit: Any, redirection: str, *arguments: str | Path) -> subprocess.C
     return subprocess.run(
         ["sh", "-c", f'exec "$@" {redirection}', "sh", sys.executable, "-m", "omniedit", *map(str, arguments)],
         cwd=omniedit.folder,
-        env=omniedit.environment,
+        env={name: value for name, value in omniedit.environment.items() if name != "PYTHONUNBUFFERED"},
         input="",
         capture_output=True,
         text=True,
