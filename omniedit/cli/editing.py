@@ -150,8 +150,6 @@ class _Work:
     def _summary(self, status: Status, ended: Saved | OmniEditError, entry: Entry | None) -> Summary:
         elapsed = time.monotonic() - self.display.began
         reserved, used = (entry.credits_reserved, entry.credits_used) if entry is not None else (None, None)
-        if status in {Status.failed, Status.cancelled} and not used:
-            reserved = None  # given back, as in the sum of a batch
         summary = Summary({status: 1}, reserved or 0.0, used or 0.0, elapsed)
         if isinstance(ended, Saved):
             return summary

@@ -286,8 +286,8 @@ def _road(start: Status, goal: Status) -> tuple[Status, ...]:
 def _ended_badly(entry: Entry, task: Task, at: datetime) -> Step:
     """Failed and cancelled tasks are not billed: what was reserved is given back, unless the service says otherwise."""
     error = _task_error(task)
-    if task.credits_used is None:
-        entry = attrs.evolve(entry, credits_reserved=None, credits_used=None)
+    if not task.credits_used:
+        entry = attrs.evolve(entry, credits_reserved=None, credits_used=task.credits_used)
     return move(entry, S.cancelled if isinstance(error, TaskCancelled) else S.failed, at, error=error)
 
 

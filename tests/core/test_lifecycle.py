@@ -220,6 +220,8 @@ def test_credits_are_kept_as_told_and_given_back_by_failures() -> None:
     assert changed.credits_reserved == 61.0
     failed = observe(start, 0, task("failed"), LATER)
     assert (failed.entry.credits, failed.changes[0].credits) == (None, None)
+    free = observe(start, 0, task("failed", credits_used=0.0), LATER).entry
+    assert (free.credits_reserved, free.credits_used) == (None, 0.0)
     assert observe(start, 0, task("failed", credits_used=2.0), LATER).entry.credits == 2.0
 
 

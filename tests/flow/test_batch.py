@@ -192,6 +192,15 @@ async def test_budget_gets_back_what_a_failed_task_was_not_billed(world: Any) ->
         assert [task.charged > 0 for task in w.sandbox.accepted] == [False, True]
 
 
+async def test_budget_of_a_later_run_counts_no_failed_task(world: Any) -> None:
+    """The journal keeps that nothing was used, and of what was reserved that it was given back."""
+    async with world([{"fault": "fail", "nth": 1}]) as w:
+        for batch, status in (("one", Status.failed), ("two", Status.saved)):
+            async with w.client() as client:
+                summary = await client.batch(w.edits(1, batch), save_to=w.folder / batch, max_credits=64.0)
+            assert (summary.counts, summary.stopped) == ({status: 1}, None)
+
+
 async def test_budget_counts_earlier_runs(world: Any) -> None:
     """The same command again does not get the same money again; more money goes on where it stopped."""
     async with world() as w:
