@@ -12,10 +12,9 @@ from omniedit.cli.inputs import Input, read_input, refuse_problems
 from omniedit.cli.manifest import ManifestError
 from omniedit.cli.session import Stop, errors_said, is_local, make_folder, open_client, run, say, say_error
 from omniedit.core.naming import check_template
-from omniedit.core.preflight import refuse_edit
 from omniedit.errors import JournalError, OmniEditError
 from omniedit.flow.client import Client
-from omniedit.models import Edit
+from omniedit.flow.settings import read_callback_base
 
 if TYPE_CHECKING:
     from omniedit.cli.display import Display
@@ -35,7 +34,7 @@ def run_batch(options: BatchOptions) -> NoReturn:
         check_template(options.name)
         edits = read_input(options.sources, options.prompt, options.name, on_bad_line)
         refuse_problems(edits)
-        _check_callback(options)
+        read_callback_base(options.callback_base, local_service=is_local(options.service.base_url))
         if options.report is not None:
             _check_report(options.report)
 
@@ -49,12 +48,6 @@ def run_batch(options: BatchOptions) -> NoReturn:
         return code or (Exit.some_not_saved if bad_lines else Exit.saved)
 
     run(work)
-
-
-def _check_callback(options: BatchOptions) -> None:
-    """The service would refuse each edit for an address that it cannot call."""
-    alike = Edit("a.mp4", "a wish", callback_url=options.callback_base)
-    refuse_edit(alike, local_service=is_local(options.service.base_url))
 
 
 def _check_report(place: str) -> None:

@@ -324,7 +324,7 @@ def _is_source(entry: Entry) -> InvalidEdit:
 
 def _held_elsewhere(held: EditHeld) -> JournalBusy:
     return JournalBusy(
-        f"{held.by} works on this edit of {shown(held.entry.edit)}",
+        f"{held.by} works on this edit of {shown(held.entry.edit.source)}",
         mend="nothing to do: it is followed there; run the same again to see its end",
         code="edit_held",
     )
@@ -332,7 +332,7 @@ def _held_elsewhere(held: EditHeld) -> JournalBusy:
 
 def _under_way(edit: Edit) -> InvalidEdit:
     return InvalidEdit(
-        f"this edit of {shown(edit)} is under way in another call",
+        f"this edit of {shown(edit.source)} is under way in another call",
         code="under_way",
         mend="await that call; for a second result of the same clip and sentence give another variant",
     )

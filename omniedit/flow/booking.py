@@ -252,7 +252,7 @@ class Bookkeeper:
 def uncertain(entry: Entry, reason: str) -> SubmissionUncertain:
     """The error for an outcome that nobody knows."""
     return SubmissionUncertain(
-        f"nobody knows whether the edit of {shown(entry.edit)} was accepted: {reason}",
+        f"nobody knows whether the edit of {shown(entry.edit.source)} was accepted: {reason}",
         mend="look into the account's task list; to repeat with the same key use --on-uncertain replay",
         idempotency_key=entry.nonce,
     )

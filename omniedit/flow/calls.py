@@ -131,7 +131,7 @@ def _task_in(reply: Reply, task_id: str) -> Task:
 
 def _uncertain(intent: Intent, reason: str) -> SubmissionUncertain:
     return SubmissionUncertain(
-        f"nobody knows whether the edit of {shown(intent.edit)} was accepted: {reason}",
+        f"nobody knows whether the edit of {shown(intent.edit.source)} was accepted: {reason}",
         mend="look into the account's task list before submitting it again",
         idempotency_key=intent.nonce,
     )

@@ -6,6 +6,7 @@ import secrets
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from omniedit.core.preflight import is_url
 from omniedit.models import DEFAULT_MODEL, Edit, Intent, Task
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ def unknown_edit(task: Task) -> Edit:
     return Edit("", "", model=task.model or DEFAULT_MODEL)
 
 
-def shown(edit: Edit) -> str:
+def shown(source: str) -> str:
     """The source of an edit for an error: the query of a URL may be a signature, which no error carries."""
-    is_url = edit.source.lower().startswith(("http://", "https://"))
-    return edit.source.partition("?")[0] if is_url else edit.source
+    return source.partition("?")[0] if is_url(source) else source

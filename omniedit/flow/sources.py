@@ -20,6 +20,7 @@ from omniedit.clock import Clock, SystemClock
 from omniedit.core.preflight import is_url, refuse_clip
 from omniedit.errors import HostingFailed, PreflightFailed
 from omniedit.flow.hosts import Host, OnUpload, ServiceFiles
+from omniedit.flow.intent import shown
 from omniedit.flow.sharing import Shared
 from omniedit.models import Edit, Hosted, MediaFacts
 
@@ -131,7 +132,7 @@ class Sources:
                 facts = await self._looks.get(source, lambda: self._look(source))
         else:
             facts = await self._look_at_file(Path(source))
-        refuse_clip(facts, source.partition("?")[0] if is_url(source) else source)
+        refuse_clip(facts, shown(source))
         return facts
 
     async def _look_at_file(self, path: Path) -> MediaFacts:

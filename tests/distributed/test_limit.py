@@ -107,6 +107,7 @@ async def test_a_host_that_idles_keeps_no_seat(dsn: str) -> None:
             async with asyncio.timeout(20):
                 (await idle.take()).over()
                 (await other.take()).over()
+        assert (idle.held, other.held) == (0, 0)
 
 
 async def test_tasks_in_the_journal_take_seats(dsn: str) -> None:
