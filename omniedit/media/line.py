@@ -292,7 +292,8 @@ def _failure(error: Exception, patience: float) -> Failure:
     match error:
         case TimeoutError():
             return stalled(patience)
-        case ssl.SSLEOFError():
+        # The second is what Python before 3.11.4 makes of it.
+        case ssl.SSLEOFError() | ssl.SSLError(reason="UNEXPECTED_EOF_WHILE_READING"):
             return Failure("connection_lost", "the connection broke")
         case ssl.SSLError():
             return Failure("tls_failed", "the media host's certificate or TLS cannot be trusted")

@@ -166,9 +166,20 @@ class MediaWeb:
 
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:
-            self._tls = ssl.create_default_context()
-            self._tls.set_alpn_protocols(["http/1.1"])
+            self._tls = default_tls()
         return self._tls
+
+
+def default_tls() -> ssl.SSLContext:
+    """What media hosts are trusted by if nothing else is given: the system's authorities.
+
+    A connection that ends without TLS's own goodbye has failed. Python before 3.11.4 tells OpenSSL 3 to overlook it
+    (its option ``OP_IGNORE_UNEXPECTED_EOF``, which older versions of OpenSSL do not know).
+    """
+    tls = ssl.create_default_context()
+    tls.set_alpn_protocols(["http/1.1"])
+    tls.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", ssl.Options(0))
+    return tls
 
 
 _AddrInfo = tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int]]

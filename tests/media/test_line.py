@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 from omniedit.core.transfer import Fetch
-from omniedit.media.web import FetchError, MediaWeb, Reply
+from omniedit.media.web import FetchError, MediaWeb, Reply, default_tls
 
 BODY = bytes(range(256)) * 64
 
@@ -129,7 +129,7 @@ def server_tls(authority: trustme.CA) -> ssl.SSLContext:
 @pytest.fixture
 def client_tls(authority: trustme.CA) -> ssl.SSLContext:
     """What trusts it."""
-    context = ssl.create_default_context()
+    context = default_tls()
     authority.configure_trust(context)
     return context
 
