@@ -123,13 +123,22 @@ def submission(intent: Intent) -> Request:
 
 def look(task_id: str) -> Request:
     """One task. Ids are opaque: each that an acceptance may carry can be asked for, as one part of the path."""
-    if not codecs.is_id(task_id):
-        raise InvalidRequest(
-            f"{task_id[:40]!r} is no task id",
-            code="invalid_task_id",
-            mend="ids look like task-unified-1757165031-abcd1234",
-        )
-    return Request("GET", f"/v1/tasks/{quote(task_id, safe='')}")
+    return Request("GET", f"/v1/tasks/{quote(as_task_id(task_id), safe='')}")
+
+
+def as_task_id(value: object) -> str:
+    """What can be the id of a task.
+
+    Raises:
+        InvalidRequest: it cannot.
+    """
+    if codecs.is_id(value):
+        return value
+    raise InvalidRequest(
+        f"{repr(value)[:42]} is no task id",
+        code="invalid_task_id",
+        mend="ids look like task-unified-1757165031-abcd1234",
+    )
 
 
 def looks(task_ids: list[str]) -> Request:

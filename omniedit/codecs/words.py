@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 from omniedit.errors import UnexpectedReply
 from omniedit.models import Status
 
@@ -13,9 +15,9 @@ STATUSES = {str(status): status for status in Status}
 """The words that are known: a look-up that takes a fifth of the enumeration's own."""
 
 
-def is_id(text: str) -> bool:
+def is_id(value: object) -> TypeGuard[str]:
     """Ids are opaque; but one that cannot be shown, fills a page, or is a step on a path, is none."""
-    return 0 < len(text) <= _LONGEST_ID and text.isprintable() and text not in _STEPS
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST_ID and value.isprintable() and value not in _STEPS
 
 
 def kind_of(value: object) -> str:

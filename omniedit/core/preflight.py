@@ -120,7 +120,10 @@ def refuse_clip(facts: MediaFacts, source: str) -> None:
         raise PreflightFailed(f"{source}: the clip {'; it '.join(reasons)}", reasons=reasons, mend=_mend(facts))
 
 
-def _wrongs(edit: Edit, *, local_service: bool) -> Iterator[InvalidEdit]:
+def _wrongs(edit: object, *, local_service: bool) -> Iterator[InvalidEdit]:
+    if not isinstance(edit, Edit):
+        yield InvalidEdit(f"an edit must be an Edit, not a {type(edit).__name__}", mend="give Edit(source, prompt)")
+        return
     yield from _wrong_prompt(edit.prompt)
     yield from _wrong_source(edit.source, local_service=local_service)
     yield from check_callback(edit.callback_url, local_service=local_service)

@@ -94,9 +94,9 @@ class Calls:
         from omniedit.changes import Saved
 
         began, downloader = self._clock.monotonic(), self._downloader()
-        target = Path(placing.target_of(task if isinstance(task, str) else task.id))
+        target = Path(placing.target_of(task.id if isinstance(task, Task) else wire.as_task_id(task)))
         await placing.prepare()
-        task = await self.task(task) if isinstance(task, str) else self._seen(task)
+        task = self._seen(task) if isinstance(task, Task) else await self.task(task)
         if not task.results:
             task = await self._with_result(task)
         try:

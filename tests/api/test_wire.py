@@ -47,8 +47,8 @@ def test_looks_and_listing_are_built() -> None:
     assert wire.balance().path == "/v1/credits"
 
 
-@pytest.mark.parametrize("task_id", ["", ".", "..", "a\nb", "a\x00", "\ud800", "x" * 257])
-def test_what_is_no_id_is_never_sent(task_id: str) -> None:
+@pytest.mark.parametrize("task_id", ["", ".", "..", "a\nb", "a\x00", "\ud800", "x" * 257, None, 7])
+def test_what_is_no_id_is_never_sent(task_id: Any) -> None:
     """Nor could an acceptance carry it."""
     with pytest.raises(InvalidRequest, match="is no task id"):
         wire.look(task_id)

@@ -118,6 +118,13 @@ def test_a_wrong_edit_is_told_what_and_how_to_mend_it(fields: dict[str, Any], fi
     assert caught.value.field == field
 
 
+@pytest.mark.parametrize("other", [None, "a.mp4", {"source": "a.mp4", "prompt": "snow"}])
+def test_what_is_no_edit_is_told_so(other: Any) -> None:
+    """With what it is."""
+    with pytest.raises(InvalidEdit, match=f"must be an Edit, not a {type(other).__name__}"):
+        refuse_edit(other)
+
+
 def test_all_reasons_come_at_once() -> None:
     """In the order of the fields, in one error."""
     edit = made(

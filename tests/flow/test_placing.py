@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from omniedit import Edit, InvalidEdit, MemoryJournal, Status
-from omniedit.errors import ConfigurationError, DownloadFailed
+from omniedit.errors import ConfigurationError, DownloadFailed, InvalidRequest
 from omniedit.flow.placing import is_own_clip, reason_to_stop
 
 CLIP = b"\0\0\0\x10ftypisom\0\0\0\0" + b"\0\0\0\x08mdat" * 64
@@ -182,3 +182,12 @@ async def test_a_bare_download_goes_into_no_bucket(world: Any) -> None:
     async with world() as w, w.client() as client:
         with pytest.raises(ConfigurationError, match="object store"):
             await client.download("task-unified-1-abcd", "s3://bucket/a.mp4")
+
+
+@pytest.mark.parametrize("task", [None, 7, ""])
+async def test_what_is_no_task_is_told_so_before_anything_is_made(world: Any, task: Any) -> None:
+    """Nothing is asked for, and no folder appears."""
+    async with world() as w, w.client() as client:
+        with pytest.raises(InvalidRequest, match="is no task id"):
+            await client.download(task, f"{w.folder}/new/")
+        assert not (w.folder / "new").exists()
