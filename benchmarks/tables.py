@@ -56,11 +56,11 @@ REASONS = [
      writes (further below), and the machine is almost alone, 3.8 median syncs were seen."""),
     ("journal", "sync of 1 ms, 1,000 a second: until durable", """two cores that others shared: one in a hundred of the
      bare syncs of 1 ms took 4.6 ms there. With the machine almost alone 3.8 and 3.9 ms were seen."""),
-    ("polls", "50 at once: how many times cheaper than", """bare aiohttp, on which omniedit stands, is 8 to 10 times
+    ("polls", "50 at once: how many times cheaper than", """bare aiohttp, on which omniedit stands, is 8 to 12 times
      cheaper than these at fifty at once (rows below); at five hundred all are met."""),
     ("polls", "the same, with the `fast` extra", """between two runs the ratio moves by more than it misses."""),
-    ("edits", "beside a bare aiohttp loop", """the same promises kept by hand, with nothing else, cost 2.5 times
-     the bare loop (rows below), so that 1.5 cannot be had with them. Half of an edit is spent in threads, for what the
+    ("edits", "beside a bare aiohttp loop", """the same promises kept by hand, with nothing else, cost 1.9 to 2.5
+     times the bare loop (rows below), so that 1.5 cannot be had with them. Half of an edit is spent in threads, for what the
      bare loop does not do: sha256, two syncs, a partial file, SQLite, and waking each thread."""),
     ("parked", "CPU of a wake-up", """with warm caches it is 9 us; the rest is the first work after each sleep, and
      fifty ticks of the timer a second. The same run has what a sleep for each edit costs."""),

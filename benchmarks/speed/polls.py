@@ -234,7 +234,7 @@ def against(costs: dict[str, list[float]], concurrency: int) -> list[Figure]:
         ratio(f"{at} CPU beside bare aiohttp", ours, bare, bar=1.4),
         ratio(f"{at} the same, with the `fast` extra", fast, bare, bar=1.4),
         ratio(f"{at} CPU beside a raw protocol", ours, floor, bar=8),
-        ratio(f"{at} the same, with the `fast` extra", fast, floor, bar=8),
+        ratio(f"{at} with the `fast` extra, beside a raw protocol", fast, floor, bar=8),
         ratio(f"{at} bare aiohttp beside a raw protocol", bare, floor),
     ]
     bars = {"openai_aiohttp": 3.5, "fal": 10.0, "replicate": 10.0, "runwayml": 10.0}
