@@ -23,7 +23,7 @@ REGIMES = [
     (
         "`rate`",
         "refusals come at any number of live tasks",
-        "follows what was accepted in the last minute, probes a little above it, backs off by 2 to 12 % once a block",
+        "follows what was accepted in the last minute, probes a little above it, backs off by 2 to 25 % once a block",
     ),
     (
         "`cap on tasks`, `cap on requests`",

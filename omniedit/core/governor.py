@@ -15,21 +15,22 @@ lane of one API key. Its rules, in the order in which they hold:
    - `Ramp`, from the start: half a stated rate, or 2 requests a second, or what another lane of the key has
      achieved (submits lead the looks that follow them); an eighth more for each acceptance that the pacer held back,
      and at most 4 + accepted / 16 on their way at once. The first refusal after an acceptance ends it.
-   - `Rate`: the pacer follows what the service accepts. The first refusal of an episode takes 2 to 12 % off, by how
-     much was refused of late. When the block is over, the rate is at most what the cycle from the last block to this
-     one achieved, block included, and returns to what the last minute achieved within seconds. From there it probes: by
-     the same small step for all, so that processes of one key come to equal shares; after 45 quiet seconds (or 36
-     requests, if those take longer) ever faster, so that a limit that doubled is found soon. Where few are refused and
-     blocks are soon over, a probe costs next to nothing, and up to four times as many are made. Where more than 1.9 %
-     of the last thousand were refused, as happens in company, a slow probe has to last for longer: by the square of
-     what is too much, 2.8 times as many requests at most at a quarter of a request a second, and ever fewer up to 0.6 a
-     second; but for 400 seconds at most: that is the same for all who have little, so they gain on those who have more.
-     Where work is short, and not the limit, a cycle teaches nothing and the rate does not grow: what nobody needs is
-     not tried, and the first burst would fail on it. At less than one request a second, what one got first is chance,
-     above all in company: until 250 were taken, steps are larger, up to 60 % down and a quarter over the number taken
-     up, so that shares come closer while that costs little. (Neither holds where blocks end on the minute: all are cut
-     alike there, and probe at large steps.) Refusals by chance (`omniedit.core.pause`) end no cycle: each episode of
-     them takes 1.5 % off, and each acceptance gives 1.3 % of that back, so that about so many come to be refused.
+   - `Rate`: the pacer follows what the service accepts. The first refusal of an episode takes 2 to 25 % off, by how
+     much was refused of late (12 at most where blocks end on the minute). When the block is over, the rate is at most
+     what the cycle from the last block to this one achieved, block included, and returns to what the last minute
+     achieved within seconds. From there it probes: by the same small step for all, so that processes of one key come
+     to equal shares; after 45 quiet seconds (or 36 requests, if those take longer) ever faster, so that a limit that
+     doubled is found soon. Where few are refused and blocks are soon over, a probe costs next to nothing, and up to
+     four times as many are made. Where more than 1.9 % of the last thousand were refused, as happens in company, a
+     slow probe has to last for longer: by the square of what is too much, 2.8 times as many requests at most at a
+     quarter of a request a second, and ever fewer up to 0.6 a second; but for 400 seconds at most: that is the same
+     for all who have little, so they gain on those who have more. Where work is short, and not the limit, a cycle
+     teaches nothing and the rate does not grow: what nobody needs is not tried, and the first burst would fail on it.
+     At less than one request a second, what one got first is chance, above all in company: until 250 were taken, steps
+     are larger, up to 60 % down and a third over the number taken up, so that shares come closer while that costs
+     little. (Neither holds where blocks end on the minute: all are cut alike there, and probe at large steps.)
+     Refusals by chance (`omniedit.core.pause`) end no cycle: each episode of them takes 1.5 % off, and each acceptance
+     gives 1.3 % of that back, so that about so many come to be refused.
    - `Cap`: refusals at one level of unfinished tasks, or of requests on their way, above which hardly anything is
      accepted, mean a cap (`omniedit.core.ceiling`). As much is kept live and no more. When 65 acceptances have paid
      for each refusal, one more is tried, and while that succeeds one more again, so that a cap that doubled is climbed

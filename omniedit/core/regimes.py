@@ -26,13 +26,14 @@ _RAMP_STEP = 0.125  # requests/s for each acceptance: the rate doubles in about 
 _RAMP_WIDTH = 4  # requests on their way at once, and one more for each 16 acceptances
 
 _CUT = 20.0  # times the share refused of late: so much is taken off the rate at the first refusal of an episode ...
-_LEAST_CUT, _MOST_CUT = 0.02, 0.12  # ... within these bounds: where few are refused, a refusal says little
+_LEAST_CUT, _MOST_CUT = 0.02, 0.25  # ... within these bounds: where few are refused, a refusal says little ...
+_MINUTE_CUT = 0.12  # ... and no more where blocks end on the minute, so that all who share the limit are cut alike
 _CHANCE_CUT = 0.015  # of the rate at a refusal by chance ...
 _CHANCE = 0.013  # ... of which each acceptance gives back so much: the share that comes to be refused
 _YOUNG = 250  # acceptances: before, the share of a slow limit that one got says little about the one that is due ...
 _SLOW = 1.0  # requests/s: faster ones are over it soon, and had better not be disturbed
 _YOUNG_CUT = 0.6  # ... so steps are large: down at a refusal, times the rate ...
-_YOUNG_GAIN = 0.25  # ... and up at each acceptance, over how many there were so far
+_YOUNG_GAIN = 0.35  # ... and up at each acceptance, over how many there were so far
 _RECOVERY = 8.0  # s: the time constant of the way back to what the last minute achieved
 _TICK = 45.0  # s: the least time in which the rate is probed once ...
 _TICK_REQUESTS = 36.0  # ... and requests that it has to last for, where they take longer than that ...
@@ -43,7 +44,7 @@ _FEWEST_REQUESTS = 6.0  # ... but never fewer requests, so that one an hour is n
 _TICK_PER_WAIT = 30.0  # a service that asks for long pauses after a small step too many is probed more rarely
 _SHORT = 1.5  # s: a block no longer than that, or than three intervals, costs little ...
 _SHORTEST_TICK = 0.25  # ... so that while few are refused, ticks are shorter, down to this share
-_STEP = 0.022  # requests/s a tick: the same for all, so that processes of one key come to equal shares ...
+_STEP = 0.03  # requests/s a tick: the same for all, so that processes of one key come to equal shares ...
 _LEAST_GAIN, _MOST_GAIN = 0.015, 0.06  # ... within these bounds, of the rate a tick
 _BOLD_STEP = 0.15  # requests/s a tick and root of the rate, where blocks end on the minute
 _BOLDEST = 0.3  # of the rate a tick
@@ -173,8 +174,9 @@ class Rate(Regime):
     def _cut(self) -> float:
         if self.facts.by_chance:
             return _CHANCE_CUT
+        most = _MINUTE_CUT if self.facts.by_minute else _MOST_CUT
         young = _YOUNG_CUT * self.facts.pacer.rate * self._young
-        return max(_LEAST_CUT, min(_CUT * self.facts.refused_share, _MOST_CUT), young)
+        return max(_LEAST_CUT, min(_CUT * self.facts.refused_share, most), young)
 
     def _reopen(self, left: float, now: float) -> None:
         """A cycle is over: from one reopening to the next, block included, nobody got more than was achieved."""

@@ -152,11 +152,17 @@ def test_the_ramp_ends_with_its_first_refusal() -> None:
     assert facts.pacer.rate == pytest.approx(3.6)
 
 
-@pytest.mark.parametrize(("share", "cut"), [(0.0, 0.02), (0.004, 0.08), (0.05, 0.12)])
-def test_a_refusal_takes_less_off_where_few_are_refused(share: float, cut: float) -> None:
-    """Alone on a bucket, one in a thousand says little; among others, each is a share to be given back."""
+@pytest.mark.parametrize(
+    ("share", "by_minute", "cut"),
+    [(0.0, False, 0.02), (0.004, False, 0.08), (0.05, False, 0.25), (0.004, True, 0.08), (0.05, True, 0.12)],
+)
+def test_a_refusal_takes_less_off_where_few_are_refused(share: float, *, by_minute: bool, cut: float) -> None:
+    """Alone on a bucket, one in a thousand says little; among others, each is a share to be given back.
+
+    Where blocks end on the minute all are cut alike, whoever was refused how much.
+    """
     facts = Facts(0.0, None)
-    facts.refused_share = share
+    facts.refused_share, facts.by_minute = share, by_minute
     Rate(facts, 0.0, known=2.0).refused(level(0), 10.0, Refusal.FIRST)
     assert facts.pacer.rate == pytest.approx(2.0 * (1 - cut))
 
@@ -186,15 +192,15 @@ def one_step(speed: float, taken: int, spent: float = 0.0, *, by_minute: bool = 
 def test_rates_are_probed_by_the_same_step() -> None:
     """So that a process that was left behind catches up with the others of its key; bounded, as a share of the rate."""
     found = [one_step(speed, 200) * speed * 45 for speed in (10.0, 1.25, 1.0)]
-    assert found == pytest.approx([0.015, 0.022 / 1.25, 0.022])
+    assert found == pytest.approx([0.015, 0.03 / 1.25, 0.03])
 
 
 @pytest.mark.parametrize(
     ("speed", "taken", "step"),
-    [(0.5, 20, 0.25 / 20), (0.9, 100, 0.25 / 100), (1.1, 20, 0.02 / 45 / 1.1), (0.5, 250, 0.044 / 36)],
+    [(0.5, 20, 0.35 / 20), (0.9, 100, 0.35 / 100), (1.1, 20, 0.03 / 45 / 1.1 / 1.1), (0.5, 250, 0.06 / 36)],
 )
 def test_a_slow_rate_makes_large_steps_while_little_is_known(speed: float, taken: int, step: float) -> None:
-    """What one got of a slow limit in the beginning is chance; so it grows by a quarter over the number taken."""
+    """What one got of a slow limit in the beginning is chance; so it grows by a third over the number taken."""
     assert one_step(speed, taken) == pytest.approx(step)
 
 
@@ -203,19 +209,19 @@ def test_a_slow_rate_makes_large_steps_while_little_is_known(speed: float, taken
 )
 def test_slow_probes_are_rarer_where_much_was_refused(spent: float, longer: float) -> None:
     """By the square of what was refused over 1.9 % of the requests, up to 1.4 times at 0.4/s."""
-    assert one_step(0.4, 400, spent) == pytest.approx(0.055 / 36 / longer)
+    assert one_step(0.4, 400, spent) == pytest.approx(0.06 / 36 / longer)
 
 
 @pytest.mark.parametrize(("speed", "longer"), [(0.55, 1.1), (0.45, 1.3), (0.35, 1.5), (0.3, 1.6)])
 def test_the_faster_the_less_are_probes_made_rarer(speed: float, longer: float) -> None:
     """Evenly from 0.6/s down, so that those of one key who are a little apart are treated nearly alike."""
-    gain = min(0.022 / speed, 0.06)
+    gain = min(0.03 / speed, 0.06)
     assert one_step(speed, 400, 0.5) == pytest.approx(gain / 36 / longer**2)
 
 
 def test_faster_probes_are_not_made_rarer() -> None:
     """From 0.6 requests a second on they are a small part of what is sent, and a newcomer catches up by them."""
-    assert one_step(0.6, 400, 0.5) == pytest.approx(0.022 / 0.6 / 36)
+    assert one_step(0.6, 400, 0.5) == pytest.approx(0.03 / 0.6 / 36)
 
 
 @pytest.mark.parametrize(("speed", "requests"), [(0.2, 80), (0.15, 60), (0.125, 50), (0.0625, 25), (0.01, 6)])
@@ -344,7 +350,7 @@ def test_a_refusal_by_chance_takes_little_off() -> None:
     facts.refused_share = 0.1
     rate = Rate(facts, 0.0, known=10.0)
     rate.refused(level(0), 10.0, Refusal.FIRST)
-    assert facts.pacer.rate == pytest.approx(8.8)
+    assert facts.pacer.rate == pytest.approx(7.5)
     facts.by_chance = True
     rate.accepted(Sent(11.0, 0, 0, paced=False), 12.0, reopened=True)
     assert facts.pacer.rate == pytest.approx(9.85)
