@@ -86,6 +86,8 @@ REASONS = [
      limit is used up."""),
     ("governor", "processes, a cap on tasks", """of its own few tasks no process can tell that all together are capped.
      Most settle on a rate, and probe it. The rule made for company (on the governor's page) refuses 6 and 13 %."""),
+    ("real_limits", "20 in 5 s", """one run of half a minute, of which one window is a sixth; the run before met
+     the bar."""),
 ]  # fmt: skip
 
 
