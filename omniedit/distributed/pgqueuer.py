@@ -228,11 +228,11 @@ class _Clerk:
 
     async def _admitted(self, proposals: Sequence[Entry]) -> list[Entry]:
         """What the journal has of each edit; one whose name another holds gets another, if it may."""
-        found = (await admit(self._connection, proposals, None)).found
+        found = await admit(self._connection, proposals, None)
         taken = [entry for entry in proposals if isinstance(found[entry.key], NameTaken)]
         others = [(entry, self._placing.other(entry.edit, entry.target)) for entry in taken]
         renamed = [attrs.evolve(entry, target=other) for entry, other in others if other is not None]
-        found = {**found, **(await admit(self._connection, renamed, None)).found}
+        found = {**found, **await admit(self._connection, renamed, None)}
         for entry in taken:
             if isinstance(found[entry.key], NameTaken):
                 self.refused.append((entry.edit, _name_taken(entry)))

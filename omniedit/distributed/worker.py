@@ -50,6 +50,7 @@ _LONG = 24 * 3600.0  # seconds that PgQueuer's connection is waited for: the jou
 _PAGE = 1_000  # edits written in one transaction
 _POLL_WHEN_FULL = timedelta(seconds=0.25)  # between looks for room while others wait in the queue
 _DRAIN = 10.0  # seconds in which jobs go back into the queue
+_GIVING_UP = 0.5  # seconds in which PgQueuer notices that it is cancelled
 _log = logging.getLogger("omniedit.distributed")
 
 
@@ -174,11 +175,23 @@ class _Jobs:
         try:
             if self._running is not None:
                 await asyncio.wait([self._running], timeout=_DRAIN)
-                self._running.cancel()
-                await asyncio.gather(self._running, return_exceptions=True)
         finally:
-            await self._driver.close()
             await self._sweeping.close()
+            await self._hang_up()
+
+    async def _hang_up(self) -> None:
+        """End PgQueuer, although the server may be away: what it holds is handed out again when its heartbeat is over.
+
+        Cancelled once it waits for its jobs, cancelled twice it gives those up; its last words end when they are
+        refused.
+        """
+        for _ in range(2):
+            if self._running is not None and not self._running.done():
+                self._running.cancel()
+                await asyncio.wait([self._running], timeout=_GIVING_UP)
+        await self._driver.close()
+        if self._running is not None:
+            await asyncio.gather(self._running, return_exceptions=True)
 
     async def until(self, ends: Sequence[Coroutine[object, object, None]]) -> None:
         """Work until the first of these ends, and raise what it raises."""

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlsplit
 
 from omniedit.errors import ConfigurationError, JournalError
+from omniedit.journal.rules import not_open
 
 if TYPE_CHECKING:
     from asyncpg import Connection, Record
@@ -29,9 +30,12 @@ _CONNECT_TIMEOUT = 10.0  # seconds for one try to connect
 _CLOSE_TIMEOUT = 5.0  # seconds for a goodbye; then the socket is closed without one
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between tries
 # SQLSTATE classes and codes (PostgreSQL documentation, appendix A) after which the same work may succeed: connection
-# lost, too many connections, server starting or stopping, a standby after a failover, a deadlock, a serialization
-# failure, a lock that was not to be had.
-_PASSING = ("08", "53300", "57P", "25006", "40P01", "40001", "55P03")
+# lost, too many connections, server starting or stopping, a standby after a failover, a transaction that stood still,
+# a deadlock, a serialization failure, a lock that was not to be had.
+_PASSING = ("08", "53300", "57P", "25006", "25P03", "40P01", "40001", "55P03")
+# Scheme, user and password, hosts with ports, database, options.
+_HOST = r"(?:[\w.%-]*|\[[\w:.%]*\])(?::\d+)?"
+_ADDRESS = re.compile(rf"\w+://(?:[^/?#@]*@)?(?P<hosts>{_HOST}(?:,{_HOST})*)(?P<database>(?:/[^/?#@]*)?)(?:\?[^#@]*)?")
 # Code, mend for what people can do something about.
 _MENDS = {
     "28P01": ("access_refused", "check the user and the password of the address"),
@@ -58,13 +62,13 @@ def check_driver() -> None:
 
 
 def shown(dsn: str) -> str:
-    """An address for people: host and database, without user, password and options."""
-    try:
-        parts = urlsplit(dsn)
-        hosts = parts.netloc.rpartition("@")[2]
-    except ValueError:
-        return "postgresql"
-    return f"postgresql://{hosts}{parts.path}"
+    """An address for people: host and database, without user, password and options.
+
+    A password that should have been percent-encoded may end up anywhere in it: what does not look like an address
+    through and through is not shown at all.
+    """
+    found = _ADDRESS.fullmatch(dsn)
+    return f"postgresql://{found['hosts']}{found['database']}" if found else "postgresql"
 
 
 class Link:
@@ -91,6 +95,7 @@ class Link:
         self._greet = greet
         self._connection: Connection[Record] | None = None
         self._turn = asyncio.Lock()
+        self._closed = False
         self.where = shown(dsn)
 
     def __repr__(self) -> str:
@@ -100,11 +105,13 @@ class Link:
         """Do some work, again if the connection is lost on the way; one piece of work at a time.
 
         Raises:
-            JournalError: the server refused, or stayed away for longer than the patience.
+            JournalError: the server refused, or stayed away for longer than the patience, or the link was closed.
         """
         async with self._turn:
             give_up = asyncio.get_running_loop().time() + self._patience
             for pause in _pauses():
+                if self._closed:
+                    raise not_open()
                 try:
                     return await work(await self._connected())
                 except Exception as error:  # noqa: BLE001  # whatever it is, it becomes ours
@@ -115,7 +122,8 @@ class Link:
         raise AssertionError("pauses never end")
 
     async def close(self) -> None:
-        """Say goodbye, or hang up when nobody answers."""
+        """Say goodbye, or hang up when nobody answers. It stays closed: work under way fails, later work too."""
+        self._closed = True
         connection, self._connection = self._connection, None
         if connection is None or connection.is_closed():
             return
@@ -152,6 +160,9 @@ class Link:
                 # whole of it for each group: a quarter of the transitions a second.
                 "enable_seqscan": "off",
                 "timezone": "UTC",
+                # Milliseconds. A host that stands still within a transaction (frozen, or cut off) would keep its locks
+                # for as long as it does so: no host could submit or take over its edits meanwhile.
+                "idle_in_transaction_session_timeout": "5000",
             }
             self._connection = await asyncpg.connect(
                 self._dsn, timeout=_CONNECT_TIMEOUT, command_timeout=self._timeout, server_settings=settings

@@ -53,7 +53,6 @@ class PostgresReader:
         check_driver()
         self._link = Link(dsn, patience=patience)
         self._checked = False
-        self._closed = False
 
     def __repr__(self) -> str:
         return f"PostgresReader({self._link.where!r})"
@@ -99,7 +98,6 @@ class PostgresReader:
 
     async def close(self) -> None:
         """Close the connection; a closed reader stays closed."""
-        self._closed = True
         await self._link.close()
 
     async def _page(self, query: str, *arguments: object) -> Page:
@@ -108,9 +106,6 @@ class PostgresReader:
         return [(row["job"], entry_of(row)) for row in rows]
 
     async def _fetch(self, query: str, *arguments: object) -> Sequence[Record]:
-        if self._closed:
-            raise not_open()
-
         async def work(connection: Connection[Record]) -> Sequence[Record]:
             if not self._checked:
                 await check_readable(connection)

@@ -33,7 +33,7 @@ from omniedit.models import Answer, Attempt, Entry, Hosted
 if TYPE_CHECKING:
     from asyncpg import Connection, Record
 
-__all__ = ["Admission", "Admitted", "Asked", "Claim", "LetGo", "Move", "Upload", "admit", "lease_lost", "perform"]
+__all__ = ["Admission", "Asked", "Claim", "LetGo", "Move", "Upload", "admit", "lease_lost", "perform"]
 
 
 @attrs.frozen
@@ -243,11 +243,13 @@ async def _admit(connection: Connection[Record], holder: int, calls: Sequence[Ca
         except JournalError as refusal:
             call.error = refusal
     entries = [entry for call in good for entry in _admitted_by(call)]
-    admitted = await admit(connection, entries, holder)
-    jobs = await _locked(connection, holder, [e.key for e in entries if e.key not in admitted.added])
+    added, old = await _add(connection, entries, holder)
+    jobs = await _locked(connection, holder, [entry.key for entry in old])
     await _hold(connection, holder, jobs)
+    # Behind the lock: what was read before it may have been paid for and let go of since.
+    found = {**added, **await _known(connection, old)}
     for call in good:
-        _answer_admission(call, admitted.found, jobs)
+        _answer_admission(call, found, jobs)
 
 
 def _admitted_by(call: Call[Asked]) -> Sequence[Entry]:
@@ -271,34 +273,35 @@ def _shown_as(found: Entry | NameTaken, job: _Job | None) -> Entry | NameTaken |
     return EditHeld(found, job.stranger)
 
 
-@attrs.frozen
-class Admitted:
-    """What an admission found or made."""
+async def admit(
+    connection: Connection[Record], entries: Sequence[Entry], holder: int | None
+) -> dict[str, Entry | NameTaken]:
+    """Keep the first edit of each key and of each target; new ones are the holder's, if any. In a transaction.
 
-    found: Mapping[str, Entry | NameTaken]
-    """By key."""
-    added: frozenset[str]
-    """Keys of the edits that are new."""
+    What is there by key: an edit that was known already may be moved on by its holder at any moment.
+    """
+    added, old = await _add(connection, entries, holder)
+    return {**added, **await _known(connection, old)}
 
 
-async def admit(connection: Connection[Record], entries: Sequence[Entry], holder: int | None) -> Admitted:
-    """Keep the first edit of each key and of each target; new ones are the holder's, if any. In a transaction."""
+async def _add(
+    connection: Connection[Record], entries: Sequence[Entry], holder: int | None
+) -> tuple[dict[str, Entry], list[Entry]]:
+    """Write what is new; that by key, and the entries that were not written."""
     first = {entry.key: entry for entry in reversed(entries)}
     wanted = [first[key] for key in dict.fromkeys(entry.key for entry in entries)]
     rows = await connection.fetch(_SQL["add_jobs"], *job_columns(wanted)) if wanted else []
     if rows:
         states = [(int(row["job"]), first[row["key"]]) for row in rows]
         await connection.execute(_SQL["add_states"], holder, *state_columns(states))
-    added = frozenset(row["key"] for row in rows)
-    found: dict[str, Entry | NameTaken] = {key: first[key] for key in added}
-    old = [entry for entry in wanted if entry.key not in added]
-    if old:
-        found.update(await _known(connection, old))
-    return Admitted(found, added)
+    added = {row["key"]: first[row["key"]] for row in rows}
+    return added, [entry for entry in wanted if entry.key not in added]
 
 
 async def _known(connection: Connection[Record], entries: Sequence[Entry]) -> dict[str, Entry | NameTaken]:
     """What the journal has of entries that were not written."""
+    if not entries:
+        return {}
     rows = await connection.fetch(_SQL["entries_of_keys"], [entry.key for entry in entries])
     known: dict[str, Entry | NameTaken] = {row["key"]: entry_of(row) for row in rows}
     missing = [entry for entry in entries if entry.key not in known]

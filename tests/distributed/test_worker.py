@@ -142,6 +142,21 @@ async def test_work_goes_on_when_the_server_comes_back(
         assert len(sandbox.accepted) == 16
 
 
+async def test_a_host_can_stop_while_the_server_is_away(
+    postgres_server: PostgresServer, dsn: str, tmp_path: Path
+) -> None:
+    """It says what it can for a while, and does not wait for the server to come back."""
+    async with Sandbox(QUICK) as sandbox:
+        await enqueue(dsn, edits(4), base_url=sandbox.base_url)
+        stop = asyncio.Event()
+        host = asyncio.create_task(a_worker(dsn, sandbox, tmp_path, patience=1.0).run(stop))
+        await until(dsn, lambda counts: counts[Status.saved] > 0)
+        with postgres_server.stopped():
+            stop.set()
+            async with asyncio.timeout(90):
+                await host
+
+
 async def test_a_host_without_a_good_key_rests_and_tries_again(dsn: str, tmp_path: Path) -> None:
     """Nothing is lost by it: the edits stay queued for whoever can do them."""
     async with Sandbox(QUICK) as sandbox:

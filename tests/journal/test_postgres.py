@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import asyncpg
 import attrs
@@ -17,10 +18,14 @@ import pytest
 from omniedit.errors import JournalBusy, JournalError
 from omniedit.journal.base import EditHeld
 from omniedit.journal.columns import text, untext
+from omniedit.journal.link import Link, shown
 from omniedit.journal.postgres import PostgresJournal, PostgresReader
 from omniedit.journal.specimens import NOON, ORIGIN, all_of, new_entry
 from omniedit.models import Answer, Entry, Outcome, Status
 from omniedit.testing.postgres import PostgresServer
+
+if TYPE_CHECKING:
+    from asyncpg import Connection, Record
 
 DEAD = 0.4  # seconds: the lease of hosts that are to die in a test
 
@@ -153,6 +158,76 @@ async def test_the_same_edits_admitted_by_many_hosts_are_there_once(dsn: str) ->
         assert len(await all_of(first.entries())) == 300
 
 
+async def test_what_is_admitted_is_read_behind_its_lock(dsn: str) -> None:
+    """An edit that ended while its admission waited for it is told as it ended: else it would be paid for again."""
+    done = new_entry(1, Status.saved)
+    async with host(dsn, "first") as first, host(dsn, "second") as second, asyncpg_connection(dsn) as connection:
+        await first.admit([new_entry(1)])
+        async with connection.transaction():
+            await connection.execute("SELECT FROM omniedit.state FOR UPDATE")
+            ending = asyncio.create_task(first.write(done))
+            await waiting_for_locks(dsn, 1)
+            admitting = asyncio.create_task(second.admit([new_entry(1)]))
+            await waiting_for_locks(dsn, 2)
+        await ending
+        assert await admitting == [done]
+
+
+async def test_a_host_that_is_just_writing_holds_up_no_reaper(dsn: str) -> None:
+    """The reaper's own lease is renewed by the connection that would wait."""
+    async with host(dsn, "alive", 2.0) as alive, host(dsn, "frozen", DEAD) as frozen, host(dsn, "dead", DEAD) as dead:
+        for journal in (frozen, dead):
+            await silence(journal)
+        async with asyncpg_connection(dsn) as connection, connection.transaction():
+            await connection.execute("SELECT FROM omniedit.holder WHERE id = $1 FOR KEY SHARE", frozen.holder)
+            await reaped(alive, "dead")
+        await reaped(alive, "frozen")
+
+
+async def test_a_transaction_that_stands_still_gives_its_locks_back(dsn: str) -> None:
+    """A frozen host keeps nobody from working, and does its own work anew once it goes on."""
+    frozen, other = Link(dsn, patience=30.0), Link(dsn, patience=30.0)
+    thaw, tries = asyncio.Event(), 0
+
+    async def stand_still(connection: Connection[Record]) -> int:
+        nonlocal tries
+        tries += 1
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock(1)")
+            await thaw.wait()
+            return int(await connection.fetchval("SELECT 1"))
+
+    work = asyncio.create_task(frozen.run(stand_still))
+    await asyncio.sleep(0.3)
+    async with asyncio.timeout(30):
+        await other.run(lambda connection: connection.execute("SELECT pg_advisory_xact_lock(1)"))
+    thaw.set()
+    assert (await work, tries) == (1, 2)
+    await frozen.close()
+    await other.close()
+
+
+async def test_a_closed_link_waits_for_no_server() -> None:
+    """What waited for it fails as soon as the link is closed, and later work at once."""
+    link = Link("postgresql://127.0.0.1:1/nowhere", patience=3600.0)
+    work = asyncio.create_task(link.run(lambda connection: connection.execute("SELECT 1")))
+    await asyncio.sleep(0.2)
+    await link.close()
+    async with asyncio.timeout(30):
+        with pytest.raises(JournalError, match="not open"):
+            await work
+        with pytest.raises(JournalError, match="not open"):
+            await link.run(lambda connection: connection.execute("SELECT 1"))
+
+
+async def waiting_for_locks(dsn: str, count: int) -> None:
+    """Wait until so many connections of this database wait for a lock."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    async with asyncpg_connection(dsn) as connection, asyncio.timeout(30):
+        while await connection.fetchval(query) != count:  # noqa: ASYNC110  # a database gives no events
+            await asyncio.sleep(0.02)
+
+
 async def test_hosts_that_start_together_make_one_schema(dsn: str) -> None:
     """Migrating is one after the other."""
     journals = [PostgresJournal(dsn, name=f"host {number}") for number in range(5)]
@@ -226,6 +301,30 @@ async def test_no_password_is_shown(caplog: pytest.LogCaptureFixture) -> None:
     assert "s3cr3t" not in shown
     assert "postgresql://127.0.0.1:1/edits" in shown
     assert refused.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    "unencoded",
+    ["me:s3/cr3t@db", "me:s3#cr3t@db", "me:s3?cr3t@db", "me:s3@cr3t@db", "me:s3cr3t", "db/x?password=s3@cr3t"],
+)
+def test_a_password_that_is_not_encoded_is_not_shown_either(unencoded: str) -> None:
+    """Such an address is wrong, and the first error says so: without a piece of the password."""
+    told = shown(f"postgresql://{unencoded}")
+    assert not any(piece in told for piece in ("s3", "cr3t"))
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("postgresql://me:s3@one:5432,two/edits?sslmode=require", "postgresql://one:5432,two/edits"),
+        ("postgres://me@[::1]:5432/edits", "postgresql://[::1]:5432/edits"),
+        ("postgresql:///edits?host=/run/postgresql", "postgresql:///edits"),
+        ("postgresql://%2Frun%2Fpostgresql/edits", "postgresql://%2Frun%2Fpostgresql/edits"),
+    ],
+)
+def test_hosts_and_database_are_shown(address: str, told: str) -> None:
+    """So that people know which one is meant."""
+    assert shown(address) == told
 
 
 @pytest.mark.parametrize("wrong", ["postgresql://s3cr3t@[/x", "postgresql://127.0.0.1:none/x", "mysql://s3cr3t@x/y"])

@@ -23,14 +23,19 @@ UPDATE omniedit.holder SET until = clock_timestamp() + $2 * interval '1 second' 
 DELETE FROM omniedit.holder WHERE id = $1;
 
 -- name: reap_holders
--- A server that was away has kept everybody from renewing: after its start nobody is declared dead for one lease.
+-- A server that was away has kept everybody from renewing: after its start nobody is declared dead for one lease. Who
+-- is just writing is skipped and not waited for: the wait would hold up the renewals of the reaper itself.
 DELETE FROM omniedit.holder
-WHERE until < clock_timestamp()
-AND pg_postmaster_start_time() < clock_timestamp() - $1 * interval '1 second'
+WHERE id IN (
+    SELECT id FROM omniedit.holder
+    WHERE until < clock_timestamp()
+    AND pg_postmaster_start_time() < clock_timestamp() - $1 * interval '1 second'
+    FOR UPDATE SKIP LOCKED
+)
 RETURNING name;
 
 -- name: fence
--- Whoever finds its own row here keeps it up to its commit: a reaper has to wait.
+-- Whoever finds its own row here keeps it up to its commit: a reaper passes it by.
 SELECT id FROM omniedit.holder WHERE id = $1 FOR KEY SHARE;
 
 -- name: living_holders
