@@ -8,14 +8,16 @@ and its last part is a name like any file's.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from omniedit.errors import ConfigurationError
 
-__all__ = ["SCHEMES", "bucket_and_key", "folder_of", "inside", "is_object", "name_of", "renamed"]
+__all__ = ["SCHEMES", "bucket_and_key", "check_key", "folder_of", "inside", "is_object", "name_of", "renamed"]
 
 SCHEMES = ("s3://", "gs://")
 """Amazon S3 and what speaks its language, and Google Cloud Storage."""
+_UNSTORABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")  # no key of an object has them
 
 
 def is_object(place: str) -> bool:
@@ -54,3 +56,17 @@ def bucket_and_key(place: str) -> tuple[str, str]:
     if not bucket:
         raise ConfigurationError(f"{place} names no bucket", mend="write s3://bucket/prefix")
     return f"{scheme}://{bucket}", key
+
+
+def check_key(key: str) -> str:
+    """The key, when objects can have it: its parts are not empty, are not dots, and hold no control characters.
+
+    Raises:
+        ConfigurationError: no object can be stored under it.
+    """
+    parts = key.removeprefix("/").split("/")
+    if _UNSTORABLE.search(key) or any(part in {"", ".", ".."} for part in parts):
+        raise ConfigurationError(
+            f"no object can have the key {key!r}", mend="give a prefix without empty parts, dots or control characters"
+        )
+    return key

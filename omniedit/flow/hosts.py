@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from omniedit.clock import Clock, SystemClock
+from omniedit.core.places import check_key
 from omniedit.core.preflight import is_url
 from omniedit.errors import ConfigurationError, HostingFailed, OmniEditError
 from omniedit.models import Hosted
@@ -120,13 +121,14 @@ class S3Host:
     Args:
         bucket: it must exist.
         prefix: in front of each object's name.
-        endpoint: the store's URL; Amazon's when not given.
+        endpoint: the store's URL; from the environment (`AWS_ENDPOINT_URL`) when not given, else Amazon's.
         region: as the store names it.
         access_key_id: with the two below; from the environment (`AWS_ACCESS_KEY_ID`, ...) or the machine's role when
             not given. They appear in no repr, log or error.
         secret_access_key: see above.
         session_token: see above.
-        lifetime: how long the presigned link works; at most 7 days.
+        lifetime: how long the presigned link works; at most 7 days. A copy is used again while its link has an hour
+            left. A link dies with the credentials that signed it: give less where those are temporary, as a role's are.
         clock: dates the links.
 
     Raises:
@@ -148,8 +150,10 @@ class S3Host:
     ) -> None:
         if not timedelta(0) < lifetime <= _LONGEST_LIFE:
             raise ConfigurationError("the lifetime of a presigned link is at most 7 days", mend="give a shorter one")
-        if endpoint is not None and not endpoint.lower().startswith(("http://", "https://")):
-            raise ConfigurationError(f"the endpoint {endpoint!r} is no URL", mend="begin it with https://")
+        if (access_key_id is None) != (secret_access_key is None):
+            raise ConfigurationError("half of the credentials is missing", mend="give both keys, or neither")
+        check_key(f"{prefix}a.mp4")
+        endpoint = _endpoint(endpoint)
         self.name = f"s3:{endpoint or 'aws'}/{bucket}/{prefix}"
         self._prefix, self._lifetime, self._clock = prefix, lifetime, clock or SystemClock()
         settings: S3Config = {}
@@ -198,15 +202,29 @@ class S3Host:
         return Hosted(url, expires_at)
 
 
+def _endpoint(given: str | None) -> str | None:
+    from omniedit.media.bucket import endpoint_given
+
+    endpoint = given or endpoint_given()
+    if endpoint is None:
+        return None
+    if "@" in endpoint:  # it would stand in the journal, and in links that nobody can fetch
+        raise ConfigurationError("the endpoint has credentials in it", mend="give them as access_key_id and so on")
+    if not endpoint.lower().startswith(("http://", "https://")):
+        raise ConfigurationError(f"the endpoint {endpoint!r} is no URL", mend="begin it with https://")
+    return endpoint
+
+
 def _open_store(bucket: str, settings: S3Config) -> S3Store:
     try:
         from obstore.exceptions import BaseError
         from obstore.store import S3Store
     except ImportError:
         raise ConfigurationError("S3Host needs obstore", mend="pip install 'omniedit[s3]'") from None
-    plain = settings.get("endpoint", "").startswith("http://")
+    from omniedit.media.bucket import client_options
+
     try:
-        return S3Store(bucket, config=settings, client_options={"allow_http": plain})
+        return S3Store(bucket, config=settings, client_options=client_options(settings.get("endpoint")))
     except (BaseError, ValueError) as error:
         raise ConfigurationError(
             f"the bucket {bucket!r} cannot be opened ({type(error).__name__})", mend="check endpoint and region"

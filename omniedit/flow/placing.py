@@ -18,7 +18,7 @@ from omniedit.core.naming import (
     render,
     safe_name,
 )
-from omniedit.core.places import bucket_and_key, inside, is_object, name_of, renamed
+from omniedit.core.places import bucket_and_key, check_key, inside, is_object, name_of, renamed
 from omniedit.core.preflight import is_url
 from omniedit.errors import ConfigurationError, OmniEditError
 from omniedit.models import Edit, Entry
@@ -95,14 +95,16 @@ def read_folder(save_to: str | os.PathLike[str], template: str = DEFAULT_TEMPLAT
 
     Raises:
         InvalidEdit: the template is wrong.
-        ConfigurationError: the bucket cannot be opened. The store itself is not asked.
+        ConfigurationError: the bucket cannot be opened, or the prefix is wrong. The store itself is not asked.
     """
     check_template(template)
     text = os.fspath(save_to)
     if is_object(text):
         from omniedit.media.bucket import Bucket
 
-        Bucket(bucket_and_key(text)[0])
+        address, key = bucket_and_key(inside(text, "a.mp4"))
+        check_key(key)
+        Bucket(address)
     return Placing(text, template)
 
 

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from omniedit.errors import ConfigurationError, DownloadFailed
 
 if TYPE_CHECKING:
-    from obstore.store import ObjectStore
+    from obstore.store import ClientConfig, ObjectStore
 
-__all__ = ["Bucket"]
+__all__ = ["Bucket", "client_options", "endpoint_given"]
 
 _T = TypeVar("_T")
 _DIGEST = "sha256"
@@ -24,6 +25,9 @@ _DIGEST = "sha256"
 _ONE_REQUEST = 32 * 1024 * 1024
 _PART = 8 * 1024 * 1024
 _PARTS_AT_ONCE = 2
+# One request carries up to 32 MiB: within obstore's own 30 s a line of 10 Mbit/s could not send them, and each of its
+# tries would begin anew. In this time 1 Mbit/s is enough.
+_LONGEST_REQUEST = timedelta(minutes=5)
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 
 
@@ -107,15 +111,24 @@ class Bucket:
             ) from None
 
 
+def endpoint_given() -> str | None:
+    """The endpoint that the environment names."""
+    return next((found for name in _ENDPOINTS if (found := os.environ.get(name))), None)
+
+
+def client_options(endpoint: str | None) -> ClientConfig:
+    """How obstore is to ask a store."""
+    return {"allow_http": (endpoint or "").lower().startswith("http://"), "timeout": _LONGEST_REQUEST}
+
+
 def _open(address: str) -> ObjectStore:
     try:
         from obstore.exceptions import BaseError
         from obstore.store import from_url
     except ImportError:
         raise ConfigurationError(f"{address} needs obstore", mend="pip install 'omniedit[s3]'") from None
-    plain = any(os.environ.get(name, "").startswith("http://") for name in _ENDPOINTS)
     try:
-        return from_url(address, client_options={"allow_http": plain})
+        return from_url(address, client_options=client_options(endpoint_given()))
     except (BaseError, ValueError) as error:
         raise ConfigurationError(
             f"{address} cannot be opened ({type(error).__name__})",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from omniedit.core.places import bucket_and_key, folder_of, inside, is_object, name_of, renamed
+from omniedit.core.places import bucket_and_key, check_key, folder_of, inside, is_object, name_of, renamed
 from omniedit.errors import ConfigurationError
 
 
@@ -37,3 +37,16 @@ def test_an_address_is_a_bucket_and_a_key() -> None:
     assert bucket_and_key("gs://bucket") == ("gs://bucket", "")
     with pytest.raises(ConfigurationError, match="names no bucket"):
         bucket_and_key("s3:///b.mp4")
+
+
+@pytest.mark.parametrize("key", ["a.mp4", "/a.mp4", "a b/ü#?%/c.mp4", "...", "a\\b"])
+def test_a_key_may_hold_almost_anything(key: str) -> None:
+    """The store encodes it."""
+    assert check_key(key) == key
+
+
+@pytest.mark.parametrize("key", ["", "/", "a//b", "a/", "./b", "a/../b", "a\tb", "a\x7f", "a\udc80"])
+def test_a_key_that_no_object_can_have_is_refused(key: str) -> None:
+    """Before anything is paid for that could not be stored."""
+    with pytest.raises(ConfigurationError, match="no object can have"):
+        check_key(key)

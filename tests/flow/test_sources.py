@@ -510,6 +510,48 @@ def test_a_wrong_bucket_is_refused_at_once(lifetime: timedelta, endpoint: str | 
         S3Host("clips", lifetime=lifetime, endpoint=endpoint, region="us-east-1")
 
 
+@pytest.mark.parametrize("prefix", ["a//b/", "../up/", "a/./b/", "tab\t/", "half\ud800/"])
+def test_a_prefix_that_no_object_can_have_is_refused_at_once(prefix: str) -> None:
+    """Every upload would fail."""
+    with pytest.raises(ConfigurationError, match="no object can have the key"):
+        S3Host("clips", prefix=prefix, region="us-east-1")
+
+
+async def test_odd_characters_in_a_prefix_reach_the_service(bucket: str, tmp_path: Path) -> None:
+    """The link is what the store understands."""
+    path = tmp_path / "a.mp4"
+    path.write_bytes(b"clip")
+    host = S3Host("clips", prefix="ключ/ü #?%20+&=*'()/", endpoint=bucket, access_key_id="a", secret_access_key=SECRET)
+    assert await fetch((await host.host(path)).url) == (b"clip", "video/mp4")
+
+
+async def test_the_environment_names_the_store(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for results; the journal tells it from any other store."""
+    names = {"ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": SECRET, "REGION": "us-east-1", "ENDPOINT_URL": bucket}
+    for name, value in names.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    path = tmp_path / "a.mp4"
+    path.write_bytes(b"clip")
+    host = S3Host("clips")
+    assert (await fetch((await host.host(path)).url))[0] == b"clip"
+    assert host.name == f"s3:{bucket}/clips/omniedit/"
+
+
+@pytest.mark.parametrize("endpoint", [f"https://me:{SECRET}@s3.example.com", f"me:{SECRET}@s3.example.com"])
+def test_credentials_in_an_endpoint_are_refused(endpoint: str) -> None:
+    """They would be written into the journal, in the name of the host."""
+    with pytest.raises(ConfigurationError, match="credentials") as caught:
+        S3Host("clips", endpoint=endpoint, region="us-east-1")
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("given", [{"access_key_id": "a"}, {"secret_access_key": SECRET}])
+def test_half_of_the_credentials_is_refused(given: dict[str, str]) -> None:
+    """And not replaced by what the environment has."""
+    with pytest.raises(ConfigurationError, match="half"):
+        S3Host("clips", region="us-east-1", **given)  # type: ignore[arg-type]
+
+
 def test_without_the_extra_the_bucket_says_how_to_get_it() -> None:
     """In a process that cannot import obstore."""
     code = (

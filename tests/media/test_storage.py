@@ -13,8 +13,9 @@ from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
 import pytest
+from obstore.store import S3Store
 
-from omniedit import Edit, Status
+from omniedit import Client, Edit, Status
 from omniedit.core.places import bucket_and_key, inside, is_object, name_of, renamed
 from omniedit.errors import ConfigurationError, DownloadFailed
 from omniedit.media import bucket as buckets
@@ -210,3 +211,19 @@ def test_without_the_extra_a_bucket_says_what_to_install() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert "omniedit[s3]" in done.stdout
+
+
+def test_a_request_has_time_for_a_slow_line() -> None:
+    """In obstore's own 30 s a line of 10 Mbit/s cannot send the largest one."""
+    opened = Bucket("s3://results")._store  # noqa: SLF001
+    assert isinstance(opened, S3Store)
+    assert opened.client_options is not None
+    assert opened.client_options["timeout"] == "5m"
+
+
+async def test_a_prefix_that_no_object_can_have_is_refused_before_anything_is_paid() -> None:
+    """Nothing could be saved under it."""
+    async with Client("sk-test", base_url="http://127.0.0.1:1") as client:
+        with pytest.raises(ConfigurationError, match="no object can have"):
+            client.batch([], save_to="s3://results/a//b")
+        client.batch([], save_to="s3://results/a/b/")
