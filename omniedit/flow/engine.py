@@ -259,7 +259,8 @@ class Engine:
         await self._settler.release(record)
         self._watcher.release(record)
         await self._fetcher.release(record)
-        self._forget(record)
+        if self._forget(record) and self._telemetry is not None:
+            self._telemetry.ended(record, None, self.clock.utcnow())
 
     async def close(self) -> None:
         """Stop everything; paid requests under way are booked first, at most for the grace."""

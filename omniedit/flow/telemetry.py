@@ -50,12 +50,14 @@ class Telemetry:
 
     @classmethod
     def found(cls) -> Telemetry | None:
-        """Telemetry for the configured providers; None without the API package or without a tracer provider."""
+        """Telemetry for the configured providers; None without the API package, or where there is no provider."""
         try:
             from opentelemetry import metrics, trace
         except ImportError:
             return None
-        if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        if not any(
+            _is_configured(provider) for provider in (trace.get_tracer_provider(), metrics.get_meter_provider())
+        ):
             return None
         return cls(trace.get_tracer(_NAME), metrics.get_meter(_NAME))
 
@@ -74,7 +76,7 @@ class Telemetry:
         for change in changes:
             phase = _PHASES.get(change.status)
             if phase is not None and trail[-1][0] != phase:
-                trail.append((phase, _nanoseconds(change.at)))
+                trail.append((phase, _later(trail, change.at)))
 
     def ended(self, record: Record, error: OmniEditError | None, at: datetime) -> None:
         """An edit ended, or is left to a later run."""
@@ -82,8 +84,9 @@ class Telemetry:
         parent = self._parents.pop(record, None)
         if not trail:
             return
-        self._trace(record, trail, parent, error, _nanoseconds(at))
-        self._measure(record, error, (_nanoseconds(at) - trail[0][1]) / 1e9)
+        end = _later(trail, at)
+        self._trace(record, trail, parent, error, end)
+        self._measure(record, error, (end - trail[0][1]) / 1e9)
 
     def _trace(
         self,
@@ -134,6 +137,16 @@ def _attributes(record: Record, error: OmniEditError | None) -> dict[str, str | 
     if error is not None:
         attributes["error.type"] = error.code
     return attributes
+
+
+def _is_configured(provider: object) -> bool:
+    """Whether somebody has set it: what the API brings itself records nothing."""
+    return not type(provider).__module__.startswith(("opentelemetry.trace", "opentelemetry.metrics"))
+
+
+def _later(trail: list[tuple[str, int]], moment: datetime) -> int:
+    """A moment in nanoseconds, not before the last one: the wall clock may be set back."""
+    return max(_nanoseconds(moment), trail[-1][1])
 
 
 def _nanoseconds(moment: datetime) -> int:
