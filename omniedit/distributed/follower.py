@@ -130,6 +130,11 @@ class Follower:
         return self._client.local
 
     @property
+    def taking(self) -> bool:
+        """Whether it takes edits: not while it closes, nor once nothing more can be submitted."""
+        return not self._closing and not self.stopped.done()
+
+    @property
     def following(self) -> int:
         """Edits under way here."""
         return len(self._ends)
@@ -176,7 +181,7 @@ class Follower:
             Later: not here, or not now.
             Exception: what nobody foresaw, such as an error of `on_change`; the edit is let go of.
         """
-        if self._closing or self.stopped.done():
+        if not self.taking:
             raise Later("this host takes no edits now", after=1.0)
         end = self._ends.get(key)
         if end is None:
@@ -251,12 +256,16 @@ class Follower:
     def ended(self, record: Record, error: OmniEditError | None) -> None:
         """The engine is done with an edit: for good, or for now."""
         status = record.entry.status
-        if status.terminal:
+        if status.terminal and not self._was_cut_off(status):
             self._conclude(record.key, status)
         else:
             self._conclude(record.key, self._unfinished(error))
             if not self._closing:
                 self._client.background(self._let_go(record.key))
+
+    def _was_cut_off(self, status: Status) -> bool:
+        """Whether the answer was not waited for because this host closes; the next one repeats the request."""
+        return self._closing and status == Status.uncertain and self._run.on_uncertain == OnUncertain.replay
 
     def stop(self, error: OmniEditError) -> None:
         """Nothing more can be submitted."""
@@ -273,7 +282,7 @@ class Follower:
             _settle(end, how)
 
     def _unfinished(self, error: OmniEditError | None) -> Later:
-        after = _ELSEWHERE if self._closing or self.stopped.done() else _UNFINISHED
+        after = _UNFINISHED if self.taking else _ELSEWHERE
         return Later(f"the edit did not come to its end now: {error or 'stopped'}", after=after)
 
     async def _let_go(self, key: str) -> None:

@@ -142,13 +142,16 @@ async def _lost(journal: PostgresJournal) -> None:
 
 
 class _Manager(QueueManager):
-    """Takes no jobs while enough of them wait to be submitted: what is followed costs little, what waits is hoarded."""
+    """Takes no jobs while enough of them wait to be submitted: what is followed costs little, what waits is hoarded.
+
+    Nor for a follower that takes no edits: each job of the queue would be handed back, again and again.
+    """
 
     follower: Follower | None = None
 
     def entrypoints_below_capacity_limits(self) -> set[QueueEntrypoint]:
         """PgQueuer asks this before each look into the queue."""
-        full = self.follower is not None and self.follower.backlog >= _MOST_WAITING
+        full = self.follower is not None and (not self.follower.taking or self.follower.backlog >= _MOST_WAITING)
         return set() if full else super().entrypoints_below_capacity_limits()
 
 

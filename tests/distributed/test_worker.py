@@ -157,6 +157,49 @@ async def test_a_host_can_stop_while_the_server_is_away(
                 await host
 
 
+async def test_a_request_that_a_stopping_host_cannot_wait_for_is_repeated_by_the_next(dsn: str, tmp_path: Path) -> None:
+    """Where uncertain requests are repeated its job goes back into the queue; where they are held for people, not."""
+    slow = {"fault": "slow", "seconds": 4.0, "limit": 1}
+    async with Sandbox(QUICK, faults=[slow]) as sandbox:
+        await enqueue(dsn, edits(1), base_url=sandbox.base_url)
+        async with working(a_worker(dsn, sandbox, tmp_path)):
+            await until(dsn, lambda counts: counts[Status.submitting] == 1)
+        assert [entry.status for entry in await entries(dsn)] == [Status.uncertain]
+        assert await jobs(dsn) == 1
+        async with working(a_worker(dsn, sandbox, tmp_path)):
+            await until(dsn, lambda counts: counts[Status.saved] == 1)
+        assert len(sandbox.accepted) == 1
+
+
+async def test_a_host_that_stops_takes_nothing_more_out_of_the_queue(dsn: str, tmp_path: Path) -> None:
+    """While it waits for the answer to a paid request the others find the queue as it was."""
+    slow = {"fault": "slow", "seconds": 4.0}
+    async with Sandbox(QUICK, faults=[slow]) as sandbox:
+        await enqueue(dsn, edits(1500), base_url=sandbox.base_url)
+        async with working(a_worker(dsn, sandbox, tmp_path)):
+            await until(dsn, lambda counts: counts[Status.submitting] > 0)
+            before = await settled(dsn)
+        assert await picks(dsn) - before < 100
+
+
+async def settled(dsn: str) -> int:
+    """The jobs that were taken, once the host has all that it wants."""
+    before = -1
+    while (now := await picks(dsn)) != before:
+        before = now
+        await asyncio.sleep(0.7)
+    return before
+
+
+async def picks(dsn: str) -> int:
+    """How often a job was taken out of the queue so far."""
+    connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(dsn)
+    try:
+        return int(await connection.fetchval("SELECT count(*) FROM pgqueuer_log WHERE status = 'picked'"))
+    finally:
+        await connection.close()
+
+
 async def test_a_host_without_a_good_key_rests_and_tries_again(dsn: str, tmp_path: Path) -> None:
     """Nothing is lost by it: the edits stay queued for whoever can do them."""
     async with Sandbox(QUICK) as sandbox:
