@@ -27,6 +27,7 @@ from omniedit.flow.settings import find_base_url
 from omniedit.journal.base import NameTaken
 from omniedit.journal.relations import admit
 from omniedit.journal.schema import prepare
+from omniedit.journal.statements import queries
 from omniedit.models import Edit, Entry, Status
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ _PAGE = 1_000
 _ASTRAY = 10_000  # edits that one sweep brings back
 # "sweep" and "insta": so that of hosts that do the same at the same moment, one does it.
 _SWEEP_LOCK, _INSTALL_LOCK = 0x7377656570, 0x696E737461
+_SQL = queries("postgres")
 _WITHOUT_JOB = frozenset({Plan.check, Plan.hold, Plan.skip})
 
 
@@ -59,9 +61,9 @@ async def install(connection: Connection[Record]) -> None:
     """Make PgQueuer's tables where there are none."""
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _INSTALL_LOCK)
-        queries = _queries(connection)
-        if not await queries.schema_is_installed():
-            await queries.install()
+        queue = _queries(connection)
+        if not await queue.schema_is_installed():
+            await queue.install()
 
 
 async def submit_batch(
@@ -85,13 +87,14 @@ async def submit_batch(
         base_url: the API's origin; from `EVOLINK_BASE_URL`, else the service's own.
         template: of the results' names.
         priority: PgQueuer's; higher is earlier.
-        retry_failed: queue failed edits again where their code allows it.
+        retry_failed: queue failed edits again where their code allows it, for workers that retry them.
         on_uncertain: queue uncertain edits again (`replay`), for workers that replay, or leave them to people.
         first: the `{index}` of the first edit, where a batch is submitted in parts.
 
     Raises:
         JournalError: the journal belongs to another origin, or is of a newer version.
         ConfigurationError: the template or the address is wrong.
+        asyncpg.PostgresError: as the server says it; the transaction is undone, or yours to undo.
     """
     check_template(template)
     origin = wire.normalize_origin(find_base_url(base_url), name="base_url")
@@ -137,9 +140,10 @@ async def sweep(connection: Connection[Record]) -> int:
     async with connection.transaction():
         if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _SWEEP_LOCK):
             return 0
-        queries = _queries(connection)
-        rows = await connection.fetch(_astray(queries.qbq.qualified.queue_table), _ASTRAY)
-        return await _enqueue(queries, [row["key"] for row in rows], 0)
+        await connection.execute(_SQL["drop_tokens"])
+        queue = _queries(connection)
+        rows = await connection.fetch(_astray(queue.qbq.qualified.queue_table), _ASTRAY)
+        return await _enqueue(queue, [row["key"] for row in rows], 0)
 
 
 def _astray(queue_table: str) -> str:
@@ -164,11 +168,11 @@ def _queries(connection: Connection[Record]) -> Queries:
     return Queries(AsyncpgDriver(connection))
 
 
-async def _enqueue(queries: Queries, keys: Sequence[str], priority: int) -> int:
+async def _enqueue(queue: Queries, keys: Sequence[str], priority: int) -> int:
     """Queue those that are not in the queue; how many they were."""
     if not keys:
         return 0
-    ids = await queries.enqueue(
+    ids = await queue.enqueue(
         [ENTRYPOINT] * len(keys),
         [key.encode() for key in keys],
         [priority] * len(keys),

@@ -82,12 +82,27 @@ class Grant:
 
 def hear(pool: Pool, news: News, now: float) -> Pool:
     """What the pool becomes with the news of a host."""
-    pool = attrs.evolve(pool, cycle_at=pool.cycle_at or now)
+    pool = attrs.evolve(_moved(pool, now), cycle_at=pool.cycle_at or now)
     if news.accepted:
         pool = _accepted(pool, news.accepted, now)
     for refusal in news.refusals:
         pool = _refused(pool, refusal, now)
     return attrs.evolve(pool, told_at=now)
+
+
+def _moved(pool: Pool, now: float) -> Pool:
+    """The pool on a clock that was set back, as after a failover: else nobody would send before it has caught up."""
+    back = pool.told_at - now
+    if back <= 0:
+        return pool
+    return attrs.evolve(
+        pool,
+        next_at=pool.next_at - back,
+        paused_until=pool.paused_until - back,
+        reacted_at=pool.reacted_at - back,
+        told_at=now,
+        cycle_at=pool.cycle_at - back,
+    )
 
 
 def _accepted(pool: Pool, count: int, now: float) -> Pool:

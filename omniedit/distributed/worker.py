@@ -29,7 +29,7 @@ from omniedit.distributed.driver import LinkDriver
 from omniedit.distributed.follower import Follower
 from omniedit.distributed.limit import limited
 from omniedit.distributed.pgqueuer import Submitted, install, register, submit_batch, sweep
-from omniedit.errors import OmniEditError
+from omniedit.errors import ConfigurationError, OmniEditError
 from omniedit.flow.intent import OnUncertain
 from omniedit.flow.placing import read_folder
 from omniedit.journal.link import Link
@@ -68,7 +68,7 @@ class Worker:
         at_once: edits that this host holds at most.
         on_uncertain: `hold` uncertain requests for people, or `replay` them with the same key.
         overwrite: replace files that exist.
-        retry_failed: submit failed edits again where their code allows it.
+        retry_failed: submit failed edits again where their code allows it, when their jobs are queued again.
         rest: seconds between a shift that could not go on and the next.
         patience: seconds that the server may be away before a shift ends.
         on_change: told of every change of every edit.
@@ -211,6 +211,12 @@ class _Jobs:
 
     async def _take(self) -> None:
         seconds = self._worker.heartbeat
+        try:
+            await self._manager.verify_structure()
+        except RuntimeError as error:
+            raise ConfigurationError(
+                f"PgQueuer's tables are not those of its version: {error}", mend="run `pgq upgrade` on the database"
+            ) from None
         await self._manager.run(
             dequeue_timeout=timedelta(seconds=seconds / 10),
             batch_size=min(_BATCH, max(self._worker.at_once // 2, 1)),

@@ -69,6 +69,18 @@ def test_retry_after_pauses_everybody_and_never_less() -> None:
     assert draw(pool, 5, NOW + 41, max_rate=None, room=None)[1].tokens > 0
 
 
+def test_a_clock_that_is_set_back_holds_nobody_up() -> None:
+    """The database's clock after a failover: pauses and paces go on as they were, and refusals are heard."""
+    pool = hear(Pool(), News(accepted=20), NOW)
+    pool = hear(pool, News(refusals=[Refusal(NOW, 30.0)]), NOW + 1)
+    early = NOW - 3600
+    pool = hear(pool, News(), early)
+    assert draw(pool, 5, early, max_rate=None, room=None)[1].wait == pytest.approx(30.0)
+    pool, grant = draw(pool, 5, early + 31, max_rate=None, room=None)
+    assert grant.tokens > 0
+    assert hear(pool, News(refusals=[Refusal(early + 31)]), early + 32).refusals == 2
+
+
 def test_one_episode_of_refusals_counts_once() -> None:
     """Refusals of tokens drawn before the reaction say nothing new."""
     pool = hear(Pool(), News(accepted=100), NOW)

@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 
 from omniedit.distributed.client import HostClient
+from omniedit.distributed.pgqueuer import sweep
 from omniedit.distributed.worker import Worker, enqueue
 from omniedit.flow.intent import OnUncertain
 from omniedit.journal.postgres import PostgresReader
@@ -198,6 +199,36 @@ async def picks(dsn: str) -> int:
         return int(await connection.fetchval("SELECT count(*) FROM pgqueuer_log WHERE status = 'picked'"))
     finally:
         await connection.close()
+
+
+async def test_tables_of_another_version_of_pgqueuer_are_told_and_waited_for(
+    dsn: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody upgrades them while the host rests."""
+    async with Sandbox(QUICK) as sandbox:
+        await enqueue(dsn, edits(1), base_url=sandbox.base_url)
+        connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(dsn)
+        await connection.execute("ALTER TABLE pgqueuer RENAME COLUMN execute_after TO later")
+        async with working(a_worker(dsn, sandbox, tmp_path)):
+            async with asyncio.timeout(30):
+                while "pgq upgrade" not in caplog.text:  # noqa: ASYNC110  # a log gives no events
+                    await asyncio.sleep(0.05)
+            await connection.execute("ALTER TABLE pgqueuer RENAME COLUMN later TO execute_after")
+            await connection.close()
+            await until(dsn, lambda counts: counts[Status.saved] == 1)
+
+
+async def test_a_sweep_forgets_the_tokens_of_hosts_that_are_gone(dsn: str, tmp_path: Path) -> None:
+    """Each shift of each host leaves a row behind."""
+    async with Sandbox(QUICK) as sandbox:
+        await enqueue(dsn, edits(1), base_url=sandbox.base_url)
+        async with working(a_worker(dsn, sandbox, tmp_path, max_in_flight=2)):
+            await until(dsn, lambda counts: counts[Status.saved] == 1)
+    connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(dsn)
+    assert await connection.fetchval("SELECT count(*) FROM omniedit.token") == 1
+    await sweep(connection)
+    assert await connection.fetchval("SELECT count(*) FROM omniedit.token") == 0
+    await connection.close()
 
 
 async def test_a_host_without_a_good_key_rests_and_tries_again(dsn: str, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ __all__ = ["command"]
     default="hold",
     help="Leave uncertain edits to you (the default), or queue them again for workers that replay.",
 )
-@click.option("--retry-failed", is_flag=True, help="Queue failed edits again where their code allows it.")
+@click.option("--retry-failed", is_flag=True, help="Queue failed edits again, for workers that retry.")
 @click.option("--base-url", metavar="URL", help="Origin of the API (EVOLINK_BASE_URL).")
 def command(**options: Any) -> None:  # noqa: ANN401 - click gives them as `EnqueueOptions` names them
     """Put edits into the queue that many hosts share. The same edits again do no harm.
