@@ -256,12 +256,11 @@ class Follower:
     def ended(self, record: Record, error: OmniEditError | None) -> None:
         """The engine is done with an edit: for good, or for now."""
         status = record.entry.status
-        if status.terminal and not self._was_cut_off(status):
-            self._conclude(record.key, status)
-        else:
-            self._conclude(record.key, self._unfinished(error))
-            if not self._closing:
-                self._client.background(self._let_go(record.key))
+        done = status.terminal and not self._was_cut_off(status)
+        self._conclude(record.key, status if done else self._unfinished(error))
+        held = not status.terminal or status == Status.uncertain  # one that stays uncertain was claimed all the same
+        if held and not self._closing:
+            self._client.background(self._let_go(record.key))
 
     def _was_cut_off(self, status: Status) -> bool:
         """Whether the answer was not waited for because this host closes; the next one repeats the request."""

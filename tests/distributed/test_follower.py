@@ -66,3 +66,18 @@ async def test_an_error_that_nobody_foresaw_is_told_and_leaves_nothing_held(dsn:
         assert follower.following == 0
         async with a_follower(dsn, sandbox, tmp_path) as another, asyncio.timeout(30):
             assert await another.follow(key) == Status.saved
+
+
+async def test_an_edit_that_stays_uncertain_is_not_held(dsn: str, tmp_path: Path) -> None:
+    """A host that leaves it to people keeps it from no other that was told to repeat it."""
+    async with (
+        Sandbox(QUICK, faults=[{"fault": "lost_reply", "limit": 1}]) as sandbox,
+        a_follower(dsn, sandbox, tmp_path) as first,
+        a_follower(dsn, sandbox, tmp_path) as second,
+    ):
+        (key,) = await queued(first, 1)
+        async with asyncio.timeout(30):
+            assert await first.follow(key) == Status.uncertain
+            assert await first.follow(key) == Status.uncertain
+            while key not in await second.journal.claim([key]):  # noqa: ASYNC110  # a database gives no events
+                await asyncio.sleep(0.05)
