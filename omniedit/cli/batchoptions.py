@@ -9,7 +9,7 @@ import attrs
 
 from omniedit.cli.options import Service
 from omniedit.errors import ConfigurationError
-from omniedit.journal.opening import is_dsn
+from omniedit.journal.opening import is_dsn, refuse_address
 
 __all__ = ["BatchOptions"]
 
@@ -42,11 +42,12 @@ class BatchOptions:
         """Where the journal lies.
 
         Raises:
-            ConfigurationError: in a database, which is for many hosts.
+            ConfigurationError: in a database, which is for many hosts, or behind an address that is none of ours.
         """
         if self.journal and is_dsn(self.journal):
             raise ConfigurationError(
                 "batch keeps its journal in a file; a database is shared by workers",
                 mend="give --journal a path, or use enqueue and worker with OMNIEDIT_DSN",
             )
+        refuse_address(self.journal or "")
         return Path(self.journal) if self.journal else self.folder / "omniedit.db"

@@ -95,12 +95,15 @@ class Worker:
 
         Raises:
             ConfigurationError: the results are to go into a bucket that cannot be opened.
+            JournalError: the DSN is no address of a database.
         """
         read_folder(self.save_to)  # told now, and not once a shift
         while not stop.is_set():
             try:
                 await self._shift(stop)
             except OmniEditError as error:
+                if error.code == "wrong_address":
+                    raise
                 rest = 0.0 if error.code == "lease_lost" else self.rest
                 _log.warning("this host rests for %.0f s: %s", rest, error)
                 with suppress(TimeoutError):

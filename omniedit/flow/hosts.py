@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from omniedit.clock import Clock, SystemClock
 from omniedit.core.places import check_key
-from omniedit.core.preflight import is_url
 from omniedit.errors import ConfigurationError, HostingFailed, OmniEditError
 from omniedit.models import Hosted
 
@@ -95,7 +94,7 @@ class FunctionHost:
         """Call the function; it gets an absolute path.
 
         Raises:
-            HostingFailed: it raised, or gave back no URL.
+            HostingFailed: it raised, or gave back no URL, or an end of its life without a time zone.
         """
         size = _size(path)
         try:
@@ -107,9 +106,14 @@ class FunctionHost:
                 f"{path.name}: {self.name} raised {type(error).__name__}",
                 mend="nothing was submitted; see the cause of this error",
             ) from error
-        hosted = given if isinstance(given, Hosted) else Hosted(str(given))
-        if not is_url(hosted.url) or not hosted.url.lower().startswith(("http://", "https://")):
+        hosted = given if isinstance(given, Hosted) else Hosted(str(given).strip())
+        if not hosted.url.lower().startswith(("http://", "https://")) or not hosted.url.isprintable():
             raise HostingFailed(f"{path.name}: {self.name} gave no http or https URL", mend="nothing was submitted")
+        if not _is_end(hosted.expires_at):
+            raise HostingFailed(
+                f"{path.name}: {self.name} gave an end of the link that is no moment",
+                mend="nothing was submitted; give expires_at as a datetime with a time zone, or None",
+            )
         if on_progress is not None:
             on_progress(size, size)
         return hosted
@@ -253,6 +257,11 @@ def _size(path: Path) -> int:
 def _absolute(path: Path) -> Path:
     """The same file, wherever the function changes to."""
     return path.absolute()
+
+
+def _is_end(moment: object) -> bool:
+    """Whether a link may end then: a moment without a time zone is another one on every machine."""
+    return moment is None or (isinstance(moment, datetime) and moment.tzinfo is not None)
 
 
 def _named(function: object) -> str:

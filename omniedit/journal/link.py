@@ -164,9 +164,12 @@ class Link:
                 # for as long as it does so: no host could submit or take over its edits meanwhile.
                 "idle_in_transaction_session_timeout": "5000",
             }
-            self._connection = await asyncpg.connect(
-                self._dsn, timeout=_CONNECT_TIMEOUT, command_timeout=self._timeout, server_settings=settings
-            )
+            try:
+                self._connection = await asyncpg.connect(
+                    self._dsn, timeout=_CONNECT_TIMEOUT, command_timeout=self._timeout, server_settings=settings
+                )
+            except ValueError:  # asyncpg's ClientConfigurationError is one, too; its words may hold the password
+                raise _wrong_address(self.where) from None
             if self._greet is not None:
                 await self._greet(self._connection)
         return self._connection
@@ -180,14 +183,22 @@ class Link:
             return True
         if isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError):
             self._hang_up()
-            # A wrong address and a wrong value are interface errors as well; no later try makes them right.
-            return not isinstance(error, asyncpg.ClientConfigurationError | asyncpg.DataError)
+            # A wrong value is an interface error as well; no later try makes it right.
+            return not isinstance(error, asyncpg.DataError)
         return False
 
     def _hang_up(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()
+
+
+def _wrong_address(where: str) -> JournalError:
+    return JournalError(
+        f"the address of the database cannot be read ({where})",
+        mend="write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with special characters percent-encoded",
+        code="wrong_address",
+    )
 
 
 def _kind(error: Exception) -> str:

@@ -9,7 +9,7 @@ from omniedit.errors import ConfigurationError
 from omniedit.journal.base import Journal, JournalReader
 from omniedit.journal.memory import MemoryJournal
 
-__all__ = ["is_dsn", "open_journal", "open_reader"]
+__all__ = ["is_dsn", "open_journal", "open_reader", "refuse_address"]
 
 _POSTGRES = ("postgresql://", "postgres://")
 _READERS_PATIENCE = 5.0  # seconds that a server may be away: somebody waits for the answer
@@ -30,13 +30,8 @@ def open_journal(journal: str | os.PathLike[str] | Journal | None) -> Journal:
             from omniedit.journal.postgres import PostgresJournal
 
             return PostgresJournal(journal)
-        case str() if "://" in journal:
-            scheme = journal.partition("://")[0]
-            raise ConfigurationError(
-                f"there is no journal for addresses that begin with {scheme}://",
-                mend="give a path, or postgresql://...",
-            )
         case str() | os.PathLike():
+            refuse_address(journal)
             from omniedit.journal.sqlite import SqliteJournal
 
             return SqliteJournal(journal)
@@ -48,12 +43,13 @@ def open_reader(journal: str | os.PathLike[str]) -> JournalReader:
     """What looks into the journal at a path or behind `postgresql://...`, and disturbs nobody who works on it.
 
     Raises:
-        ConfigurationError: the driver is missing.
+        ConfigurationError: there is no such kind of store, or its driver is missing.
     """
     if is_dsn(journal):
         from omniedit.journal.postgres import PostgresReader
 
         return PostgresReader(str(journal), patience=_READERS_PATIENCE)
+    refuse_address(journal)
     from omniedit.journal.sqlite import SqliteReader
 
     return SqliteReader(Path(journal))
@@ -61,4 +57,17 @@ def open_reader(journal: str | os.PathLike[str]) -> JournalReader:
 
 def is_dsn(journal: str | os.PathLike[str]) -> bool:
     """Whether this is the address of a database rather than a path."""
-    return isinstance(journal, str) and journal.startswith(_POSTGRES)
+    return isinstance(journal, str) and journal.lower().startswith(_POSTGRES)
+
+
+def refuse_address(journal: str | os.PathLike[str]) -> None:
+    """Refuse an address that is none of ours, before it is taken for a path and shown with its password.
+
+    Raises:
+        ConfigurationError: there is no such kind of store.
+    """
+    if isinstance(journal, str) and "://" in journal:
+        scheme = journal.partition("://")[0]
+        raise ConfigurationError(
+            f"there is no journal for addresses that begin with {scheme}://", mend="give a path, or postgresql://..."
+        )

@@ -14,6 +14,7 @@ import pytest
 from omniedit.distributed.client import HostClient
 from omniedit.distributed.pgqueuer import sweep
 from omniedit.distributed.worker import Worker, enqueue
+from omniedit.errors import JournalError
 from omniedit.flow.intent import OnUncertain
 from omniedit.journal.postgres import PostgresReader
 from omniedit.journal.specimens import all_of
@@ -229,6 +230,15 @@ async def test_a_sweep_forgets_the_tokens_of_hosts_that_are_gone(dsn: str, tmp_p
     await sweep(connection)
     assert await connection.fetchval("SELECT count(*) FROM omniedit.token") == 0
     await connection.close()
+
+
+async def test_a_host_with_a_wrong_address_ends(tmp_path: Path) -> None:
+    """No rest makes it right."""
+    worker = Worker("postgresql://me:s3/cr3t@127.0.0.1:1/x", lambda: HostClient("sk-sandbox"), tmp_path, rest=3600.0)
+    async with asyncio.timeout(30):
+        with pytest.raises(JournalError, match="cannot be read") as refused:
+            await worker.run(asyncio.Event())
+    assert "cr3t" not in str(refused.value)
 
 
 async def test_a_host_without_a_good_key_rests_and_tries_again(dsn: str, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -408,6 +408,30 @@ async def test_a_function_that_fails_says_so(clips: dict[str, Path], tmp_path: P
         await FunctionHost(refuses).host(clips["a"])
     with pytest.raises(HostingFailed, match="cannot be read"):
         await FunctionHost(upload_somewhere).host(tmp_path / "no.mp4")
+
+
+@pytest.mark.parametrize("end", [datetime(2030, 1, 1), "tomorrow"])  # noqa: DTZ001  # that is what is refused
+async def test_an_end_without_a_time_zone_is_refused(clips: dict[str, Path], end: datetime) -> None:
+    """It would be another moment on every machine, and some journals could not hold it."""
+
+    async def upload(_path: Path) -> Hosted:
+        return Hosted("https://cdn.example.com/a.mp4", end)
+
+    with pytest.raises(HostingFailed, match="no moment"):
+        await FunctionHost(upload).host(clips["a"])
+
+
+async def test_a_url_with_an_end_of_line_is_tidied(clips: dict[str, Path]) -> None:
+    """As programs print it; one with such a thing inside is refused."""
+    answers = iter(["https://cdn.example.com/a.mp4\n", "https://cdn.example.com/\na.mp4"])
+
+    async def upload(_path: Path) -> str:
+        return next(answers)
+
+    host = FunctionHost(upload)
+    assert (await host.host(clips["a"])).url == "https://cdn.example.com/a.mp4"
+    with pytest.raises(HostingFailed, match="no http or https URL"):
+        await host.host(clips["a"])
 
 
 # --- S3 ---------------------------------------------------------------------------------------------------------------

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from omniedit.errors import ConfigurationError
 from omniedit.journal import MemoryJournal, SqliteJournal, open_journal
+from omniedit.journal.opening import is_dsn, open_reader, refuse_address
 
 
 @pytest.mark.parametrize("kind", [str, Path])
@@ -33,10 +36,18 @@ def test_an_address_of_postgresql_is_a_shared_journal() -> None:
     assert repr(journal) == "PostgresJournal('postgresql://db.example.com/edits')"
 
 
-def test_unknown_address_is_refused() -> None:
-    """It is no path, and no file of that name is made."""
-    with pytest.raises(ConfigurationError, match="mysql://"):
-        open_journal("mysql://localhost/edits")
+@pytest.mark.parametrize("scheme", ["mysql", "postgresql+asyncpg"])
+@pytest.mark.parametrize("opened", [open_journal, open_reader, refuse_address])
+def test_unknown_address_is_refused(scheme: str, opened: Callable[[str], object]) -> None:
+    """It is no path, no file of that name is made, and its password is not shown."""
+    with pytest.raises(ConfigurationError, match=re.escape(f"{scheme}://")) as refused:
+        opened(f"{scheme}://me:s3cr3t@localhost/edits")
+    assert "s3cr3t" not in str(refused.value)
+
+
+def test_a_scheme_may_be_in_capitals() -> None:
+    """As everywhere in addresses."""
+    assert is_dsn("PostgreSQL://me@db.example.com/edits")
 
 
 def test_repr_names_the_journal(tmp_path: Path) -> None:

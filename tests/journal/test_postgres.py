@@ -335,6 +335,7 @@ async def test_a_wrong_address_is_an_error_at_once(wrong: str) -> None:
         with pytest.raises(JournalError) as refused:
             await journal.open(ORIGIN)
     assert "s3cr3t" not in str(refused.value)
+    assert refused.value.code == "wrong_address"
 
 
 async def test_a_database_that_is_not_there_says_so(postgres_server: PostgresServer) -> None:
