@@ -20,6 +20,7 @@ __all__ = [
     "Box",
     "Broken",
     "Fragment",
+    "Index",
     "MOST_BOXES",
     "MOST_TRACKS",
     "Movie",
@@ -102,6 +103,16 @@ class Fragment:
     samples: int
 
 
+@attrs.frozen
+class Index:
+    """What one `sidx` is for."""
+
+    track: int
+    seconds: float
+    reach: int
+    """Bytes from the end of the index to the end of what it tells of."""
+
+
 def header(data: bytes, at: int = 0) -> tuple[bytes, int, int]:
     """Kind, whole size and header length of the box at a place; size 0 means "to the end of the file"."""
     size, kind = _u32(data, at), data[at + 4 : at + 8]
@@ -180,13 +191,17 @@ def read_fragment(data: bytes, start: int, end: int, track: Track) -> Fragment:
     return Fragment(start=base or 0, duration=duration, samples=samples)
 
 
-def read_index(data: bytes, box: Box) -> tuple[int, float]:
-    """Track and seconds of a segment index (`sidx`)."""
-    track, timescale = _u32(data, box.start + 4), _u32(data, box.start + 8)
-    at = box.start + (28 if _version(data, box) else 20)
-    count = _u16(data, at + 2)
-    total = sum(_u32(data, at + 8 + 12 * number) for number in range(count))
-    return track, _seconds(total, timescale)
+def read_index(data: bytes, box: Box) -> Index:
+    """Read a segment index (`sidx`)."""
+    wide = _version(data, box)
+    timescale, at = _u32(data, box.start + 8), box.start + (28 if wide else 20)
+    first = _u64(data, at - 8) if wide else _u32(data, at - 4)
+    entries = range(at + 4, at + 4 + 12 * _u16(data, at + 2), 12)
+    return Index(
+        track=_u32(data, box.start + 4),
+        seconds=_seconds(sum(_u32(data, entry + 4) for entry in entries), timescale),
+        reach=first + sum(_u32(data, entry) & 0x7FFF_FFFF for entry in entries),
+    )
 
 
 def last_fragment_offset(data: bytes, start: int, end: int, track: int) -> int | None:

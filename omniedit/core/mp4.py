@@ -3,7 +3,7 @@
 Rules of this room:
 - sans-I/O: the same walk serves a local file and HTTP Range requests;
 - bounded: without the `moov` box at most `MOST_READ` bytes are asked for, in at most the given number of reads, and
-  a `moov` of more than `MOST_MOOV` bytes is refused;
+  a `moov` of more than `MOST_MOOV` bytes is refused; to look whether a file is whole takes as much again;
 - nothing raises: what is not an mp4 ends the walk with `NotAnMp4` and a reason for people.
 
 The usual clip costs one read (moov in front) or two (moov at the end). The length of a fragmented file stands in
@@ -28,8 +28,13 @@ MOST_MOOV = 16 * 1024 * 1024
 # Bytes read at first and at each later hop: with four reads 16 KiB and the rest of the moov, over HTTP.
 _FIRST = 8 * 1024
 _HOP = 2560
+# Bytes of the header of a box, and so many boxes that are looked at to tell whether a file is whole.
+_HEADER = 16
+_MOST_CHECKED = MOST_READ // _HEADER
 _FIRST_KINDS = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp", b"uuid"})
 _MEDIA = frozenset({b"mdat", b"imda"})
+# What a fragment begins with, or the boxes that stand before it.
+_FRAGMENT_KINDS = frozenset({b"moof", b"sidx", b"styp"})
 # How other things begin that people take for an mp4.
 _OTHERS = (
     (b"\x1a\x45\xdf\xa3", "a WebM or Matroska file"),
@@ -81,7 +86,8 @@ def walk(reads: int = 4, *, whole: bool = False) -> Walk:
 
     Args:
         reads: how many ranges may be asked for, the first included. Files need few, HTTP should have few.
-        whole: refuse a file that ends before its media data; what reads do not suffice to tell is let pass.
+        whole: refuse a file that is cut off behind its moov, within a box or before media data. That asks for the
+            headers of up to 4096 boxes more, one by one, and is meant for a local file; what they do not tell passes.
     """
     try:
         return (yield from _scan(_Bytes(reads), whole=whole))
@@ -103,18 +109,18 @@ class _Bytes:
 
     __slots__ = ("_data", "_reads", "_start", "_unread", "size")
 
-    def __init__(self, reads: int) -> None:
+    def __init__(self, reads: int, size: int | None = None) -> None:
         self._data, self._start = b"", 0
         self._reads, self._unread = reads, MOST_READ
-        self.size: int | None = None
+        self.size = size
 
     def has(self, offset: int, length: int) -> bool:
         """Whether these bytes are here already."""
         return self._start <= offset and offset + length <= self._start + len(self._data)
 
-    def affordable(self) -> bool:
+    def affordable(self, length: int = _HOP) -> bool:
         """Whether one more hop fits the budget."""
-        return self._reads > 0 and self._unread >= _HOP
+        return self._reads > 0 and self._unread >= length
 
     def at(self, offset: int, length: int, ahead: int = _HOP) -> Generator[Need, Piece, bytes]:
         """Bytes from a place on, fewer at the end of the file; fetches what is missing, and a little more."""
@@ -168,7 +174,8 @@ def _scan(source: _Bytes, *, whole: bool) -> Walk:
             case b"moov":
                 facts = yield from _judge(source, _Place(offset, size, length), brand, late=late)
                 if whole and not late:
-                    yield from _check_media(source, offset + size if size else source.size or 0)
+                    end = offset + size if size else source.size or 0
+                    yield from _check_media(end, source.size, fragmented=facts.fragmented)
                 return facts
             case b"mdat" | b"moof":
                 late = True
@@ -227,21 +234,22 @@ def _check_next(source: _Bytes, offset: int) -> Generator[Need, Piece, None]:
         offset += size
 
 
-def _check_media(source: _Bytes, offset: int) -> Generator[Need, Piece, None]:
+def _check_media(offset: int, size: int | None, *, fragmented: bool) -> Generator[Need, Piece, None]:
     """A file that was cut off between two boxes has no broken one; what tells is that its media data is missing."""
+    source = _Bytes(_MOST_CHECKED, size)
     kind, fragments, data = b"", 0, 0
     while offset != source.size:
-        if not source.has(offset, 16) and not source.affordable():
+        if not source.affordable(_HEADER):
             return
-        head = yield from source.at(offset, 16)
+        head = yield from source.at(offset, _HEADER, ahead=_HEADER)
         if len(head) < 8:
             break
-        kind, size, _ = b.header(head)
-        _check_whole(kind, offset + size, source.size)
+        kind, length, _ = b.header(head)
+        _check_whole(kind, offset + length, source.size)
         fragments, data = fragments + (kind == b"moof"), data + (kind in _MEDIA)
-        if size == 0 or (data and not fragments):
+        if length == 0 or (data and not fragmented):
             return
-        offset += size
+        offset += length
     if not data or (kind == b"moof" and fragments > data):
         raise b.Broken("it ends before its media data")
 
@@ -287,7 +295,7 @@ def _fragmented(
 
 
 def _indexed(source: _Bytes, offset: int, video: b.Track) -> Generator[Need, Piece, float]:
-    """Seconds from a segment index in front of the first fragment; 0.0 without one."""
+    """Seconds from a segment index in front of the first fragment; 0.0 without one that is for all of them."""
     while source.has(offset, 16):
         head = yield from source.at(offset, 16)
         kind, size, length = b.header(head)
@@ -295,11 +303,20 @@ def _indexed(source: _Bytes, offset: int, video: b.Track) -> Generator[Need, Pie
             return 0.0
         if kind == b"sidx" and source.has(offset, size):
             data = yield from source.at(offset, size)
-            track, seconds = b.read_index(data, b.Box(kind, length, size))
-            if track == video.id:
-                return seconds
+            index = b.read_index(data, b.Box(kind, length, size))
+            if index.track == video.id:
+                more = yield from _goes_on(source, offset + size + index.reach)
+                return 0.0 if more else index.seconds
         offset += size
     return 0.0
+
+
+def _goes_on(source: _Bytes, offset: int) -> Generator[Need, Piece, bool]:
+    """Whether more fragments follow where an index ends: some muxers write one index for each fragment."""
+    if not source.has(offset, 8) and not source.affordable():
+        return False
+    head = yield from source.at(offset, 8)
+    return head[4:8] in _FRAGMENT_KINDS
 
 
 def _next_fragment(

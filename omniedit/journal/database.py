@@ -27,6 +27,8 @@ _LATEST_CHECKPOINT = 16_384
 # Another program may look into the file with SQLite's own tools for a moment. Seconds.
 _PATIENCE = 2.0
 
+# What opening says where the index of the log cannot be made: in a folder without that right, on a full disk.
+_NO_INDEX = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL}
 # Primary result codes of SQLite (https://www.sqlite.org/rescode.html): code, what it means, how to mend it.
 _REASONS = {
     sqlite3.SQLITE_FULL: ("disk_full", "the disk is full", "free some space and run the same command again"),
@@ -52,8 +54,9 @@ _REASONS = {
 
 
 def _primary_code(error: BaseException) -> int:
-    """The low byte of SQLite's extended result code."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+    """The low byte of SQLite's extended result code; no room for the index of the log is a full disk, too."""
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return sqlite3.SQLITE_FULL if code == sqlite3.SQLITE_IOERR_SHMSIZE else code & 0xFF
 
 
 def is_of_the_disk(error: BaseException) -> bool:
@@ -155,7 +158,7 @@ def _open_to_read(path: Path) -> sqlite3.Connection:
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     except sqlite3.Error as error:
         log = files_of(path)[1]
-        if _primary_code(error) != sqlite3.SQLITE_CANTOPEN or (log.exists() and log.stat().st_size):
+        if _primary_code(error) not in _NO_INDEX or (log.exists() and log.stat().st_size):
             connection.close()
             raise journal_error(path, error) from error
         connection.close()

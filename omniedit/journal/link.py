@@ -146,7 +146,8 @@ class Link:
             )
         state = error.sqlstate or "?"
         code, mend = _MENDS.get(state, ("journal_error", None))
-        return JournalError(f"{self.where} cannot be used: {error.message} ({state})", code=code, mend=mend)
+        message = error.message or type(error).__name__  # a value that the driver refuses has no message
+        return JournalError(f"{self.where} cannot be used: {message} ({state})", code=code, mend=mend)
 
     async def _connected(self) -> Connection[Record]:
         import asyncpg
@@ -170,8 +171,12 @@ class Link:
                 )
             except ValueError:  # asyncpg's ClientConfigurationError is one, too; its words may hold the password
                 raise _wrong_address(self.where) from None
-            if self._greet is not None:
-                await self._greet(self._connection)
+            try:
+                if self._greet is not None:
+                    await self._greet(self._connection)
+            except BaseException:  # a cancellation, too: nobody may find a connection that was not greeted
+                self._hang_up()
+                raise
         return self._connection
 
     def _passes(self, error: Exception) -> bool:

@@ -87,9 +87,11 @@ def _is_there(lock: Path, descriptor: int) -> bool:
 
 
 def _sign(descriptor: int) -> None:
-    os.ftruncate(descriptor, 0)
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    os.write(descriptor, b"%d\n" % os.getpid())
+    """Leave the process id for people; the lock holds without it, as on a full disk, which is the journal's to tell."""
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.write(descriptor, b"%d\n" % os.getpid())
 
 
 def _holder(descriptor: int) -> int | None:

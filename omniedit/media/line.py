@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from email.message import Message
 from http.client import HTTPConnection, HTTPException, HTTPResponse
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import attrs
 
@@ -108,7 +108,7 @@ class Line:
             raise FetchError(failure) from None
         with closing(response):
             reply = Reply(ask.url, response, intake, self._stopped)
-            taken = Moved(reply.headers.get("location")) if reply.status in _REDIRECTS else take(reply)
+            taken = Moved(_as_sent(reply.headers.get("location"))) if reply.status in _REDIRECTS else take(reply)
             self._served += 1
             self._reusable = response.isclosed() and not response.will_close and intake.broken is None
             return taken
@@ -159,11 +159,12 @@ class Reply:
         """
         self._complain()
         self._intake.rest()
+        before = self._intake.body
         try:
             count = self._response.readinto(block)
             cut = count < len(block) and bool(self._response.length)
-        except (HTTPException, ValueError):  # between the chunks of a body, or within one
-            count, cut = 0, True
+        except (HTTPException, ValueError):  # between the chunks of a body, or within one: what came is in the block
+            count, cut = self._intake.body - before, True
         if cut and self._intake.broken is None:
             self._intake.broken = Failure("cut", "the connection broke before the announced end")
         if not count:
@@ -199,6 +200,8 @@ class _Intake(io.RawIOBase):
     def __init__(self, sock: socket.socket, patience: float) -> None:
         self.sock, self.patience = sock, patience
         self.broken: Failure | None = None
+        self.body = 0
+        """Bytes of the body that were read."""
         self.rest()
 
     def rest(self) -> None:
@@ -244,8 +247,19 @@ class _Reader(io.BufferedReader):
     def readinto(self, buffer: WriteableBuffer, /) -> int:
         """A piece of the body."""
         count = super().readinto(buffer)
+        self._intake.body += count
         self._left = min(self._left + _LINES_PER_BYTE * count, _MOST_LINES)
         return count
+
+
+class _Answer(HTTPResponse):
+    """An answer behind all interim ones; the standard library passes over 100 alone (RFC 9110, section 15.2)."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        # Typed here: to type checkers the method is private.
+        read = cast("Callable[[], tuple[str, int, str]]", getattr(super(), "_read_status"))  # noqa: B009
+        version, status, reason = read()
+        return version, 100 if 101 < status < 200 else status, reason
 
 
 class _Wire:
@@ -268,6 +282,7 @@ def _begin(wire: _Wire, ask: Ask) -> HTTPResponse:
     """Send the request and read the head of its answer."""
     connection = HTTPConnection("", 80)
     connection.sock = wire
+    connection.response_class = _Answer
     connection.putrequest("GET", ask.target, skip_host=True, skip_accept_encoding=True)
     for name, value in ask.headers.items():
         connection.putheader(name, value)
@@ -286,6 +301,14 @@ def _is_clear(headers: Message) -> bool:
     """
     lengths = set(headers.get_all("content-length", []))
     return not headers.defects and len(lengths) <= 1 and all(one.isascii() and one.isdigit() for one in lengths)
+
+
+def _as_sent(header: str | None) -> str | None:
+    """A header in the UTF-8 that hosts write it in; the standard library takes every byte for a character."""
+    try:
+        return header and header.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return header
 
 
 def _failure(error: Exception, patience: float) -> Failure:

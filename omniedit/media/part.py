@@ -136,7 +136,12 @@ class PartFile:
     def sync(self) -> str:
         """Bring the bytes to the disk; the sha256 over them, in hexadecimal."""
         with self._lock, _explained(self.target, self.known.length):
-            os.fsync(self._file)
+            try:
+                os.fsync(self._file)
+            except OSError:
+                # What the disk has of them nobody knows, and yet the next sync would find nothing to do and succeed.
+                self._truncate()
+                raise
             return self._digest.hexdigest()
 
     def publish(self, *, overwrite: bool, mark: str) -> Path:
@@ -277,11 +282,10 @@ def _take(name: str, folder: int, target: Path) -> int:
 
 def _is_there(name: str, folder: int) -> bool:
     """Whether anything has this name, a dead link too."""
-    try:
+    with suppress(FileNotFoundError):
         os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return True
+        return True
+    return False
 
 
 def _open_file(name: str, folder: int) -> int:
@@ -330,7 +334,7 @@ def _link(part: str, name: str, folder: int) -> bool:
     except FileExistsError:
         return False
     except OSError as error:
-        if error.errno not in {errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS}:
+        if error.errno not in {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS}:
             raise
         return _rename_free(part, name, folder)
     return True
@@ -377,9 +381,7 @@ def _check_room(folder: int, needed: int) -> None:
 
 def _busy(target: Path) -> DownloadFailed:
     return DownloadFailed(
-        f"{target} is being downloaded by another process",
-        code="busy",
-        mend="wait for it, or give another name",
+        f"{target} is being downloaded by another process", code="busy", mend="wait for it, or give another name"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 from collections.abc import Callable, Mapping
@@ -29,6 +30,7 @@ __all__ = ["FetchError", "MediaWeb", "Reply"]
 
 _T = TypeVar("_T")
 _CONNECT_TIMEOUT = 15.0
+_NO_URL_CHARACTER = re.compile(r"[\x00-\x20\x7f]")
 # Seconds after which the next address of a host is tried beside the last one (RFC 8305, 5).
 _NEXT_ADDRESS = 0.25
 
@@ -206,8 +208,13 @@ async def _ended(running: asyncio.Future[_T]) -> None:
 
 
 def _parsed(url: str) -> URL:
+    bare = url.partition("#")[0].strip()
+    if (
+        bare.isascii()
+    ):  # no request line can hold a space; hosts that name files by their titles write them all the same
+        bare = _NO_URL_CHARACTER.sub(lambda found: f"%{ord(found[0]):02X}", bare)
     try:
-        return URL(url.partition("#")[0], encoded=url.isascii())
+        return URL(bare, encoded=bare.isascii())
     except ValueError:
         raise FetchError(Failure("invalid_url", "the link is no URL that can be fetched", final=True)) from None
 

@@ -309,10 +309,10 @@ def test_fragments_of_other_tracks_are_passed_over() -> None:
     assert walked(head() + sound + box(b"mdat") + moof(0, 10) + box(b"mdat")).facts.duration == 1.0
 
 
-def sidx(total: int, *, track_id: int = 1, wide: bool = False) -> bytes:
-    """A segment index of two equal segments."""
-    times = bytes(16) if wide else bytes(8)
-    entries = b"".join(ints(100, total // 2, 0) for _ in range(2))
+def sidx(total: int, *, track_id: int = 1, wide: bool = False, reach: int = 200) -> bytes:
+    """A segment index of two equal segments, with a gap of 50 bytes before them."""
+    times = struct.pack(">QQ", 0, 50) if wide else ints(0, 50)
+    entries = b"".join(ints((reach - 50) // 2, total // 2, 0) for _ in range(2))
     return box(b"sidx", b"\x01\0\0\0" if wide else bytes(4), ints(track_id, 1000), times, b"\0\0\0\x02", entries)
 
 
@@ -327,6 +327,22 @@ def test_a_foreign_index_helps_nobody() -> None:
     """Then fragments are looked at."""
     assert walked(head() + sidx(9000, track_id=2) + moof(0, 10)).facts.duration == 1.0
     assert walked(head() + sidx(0) + moof(0, 10)).facts.duration == 1.0
+
+
+@pytest.mark.parametrize("behind", [b"styp", b"sidx", b"moof"])
+def test_an_index_of_some_fragments_is_not_that_of_all(behind: bytes) -> None:
+    """Some muxers write one in front of each fragment."""
+    fragments = [moof(start, 10) + box(b"mdat", bytes(212)) for start in (0, 1000, 2000)]
+    index = sidx(1000, reach=len(fragments[0]))
+    before = {b"styp": box(b"styp", b"msdh") + index, b"sidx": index, b"moof": b""}[behind]
+    assert walked(head() + index + before.join(fragments)).facts.duration == 3.0
+    assert walked(head() + index + fragments[0] + box(b"free", bytes(9))).facts.duration == 1.0
+
+
+def test_an_index_is_believed_where_no_read_is_left_to_look_behind_it() -> None:
+    """Better than to know nothing."""
+    data = head() + sidx(3000, reach=50_000) + moof(0, 10) + box(b"mdat", bytes(60_000))
+    assert walked(data, 1).facts.duration == 3.0
 
 
 def long_fragmented(count: int, *, wide: bool = False, index: bool = True) -> bytes:
@@ -505,11 +521,22 @@ def test_media_data_may_lie_in_many_ways(data: bytes) -> None:
     assert walked(data, whole=True).facts.video_codec == "avc1"
 
 
-def test_what_reads_do_not_suffice_to_tell_is_let_pass() -> None:
-    """Their number is bounded."""
-    far = FRONT + box(b"free", bytes(20_000)) * 8
-    assert walked(far, reads=4, whole=True).facts.duration == 2.0
-    assert "media data" in walked(far, reads=20, whole=True).reason
+def test_a_cut_in_any_fragment_is_seen() -> None:
+    """However many came before it, and whether or not the samples begin in the moov."""
+    many = b"".join(moof(number * 1000, 10) + box(b"mdat", bytes(3000)) for number in range(100))
+    for whole in (head() + many, head() + DATA + many):
+        assert walked(whole, whole=True).facts.video_codec == "avc1"
+        assert "should end at byte" in walked(whole[:-1], whole=True).reason
+    assert "media data" in walked((head() + many)[:-3008], whole=True).reason
+
+
+def test_what_too_many_boxes_hide_is_let_pass() -> None:
+    """Their number is bounded, and so is what is read of them."""
+    far = FRONT + box(b"free", bytes(2000)) * 4094
+    assert "media data" in walked(far, whole=True).reason
+    found = walked(far + box(b"free") * 4, whole=True)
+    assert found.facts.duration == 2.0
+    assert sum(need.length for need in found.needs) <= 2 * MOST_READ
 
 
 @pytest.mark.parametrize("last", [wide_box(b"free", bytes(5)), struct.pack(">I4s", 0, b"free") + bytes(5)])

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +205,29 @@ async def test_full_disk_is_survived(small_disk: Path) -> None:
     await journal.close()
     assert caught.value.code == "disk_full"
     assert found == [attrs.evolve(entries[0], renewals=1), *before[1:]]
+
+
+async def test_journal_on_a_full_disk_can_be_read_and_says_why_it_cannot_be_written(small_disk: Path) -> None:
+    """Not even its lock file can be signed there; with room again it opens."""
+    path, new = small_disk / "journal.db", small_disk / "new.db"
+    journal, entries = await open_with(path, 3)
+    await journal.close()
+    ballast = small_disk / "clip.mp4"
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    for one in (path, new):
+        with pytest.raises(JournalError, match="the disk is full") as caught:
+            await SqliteJournal(one).open(ORIGIN)
+        assert caught.value.code == "disk_full"
+    reader = SqliteReader(path)
+    assert await all_of(reader.entries()) == entries
+    await reader.close()
+    ballast.unlink()
+    for one in (path, new):
+        journal = SqliteJournal(one)
+        await journal.open(ORIGIN)
+        await journal.close()
 
 
 async def test_database_held_by_another_program_is_an_error_in_the_end(path: Path) -> None:

@@ -344,6 +344,39 @@ async def test_a_database_that_is_not_there_says_so(postgres_server: PostgresSer
         await PostgresJournal(postgres_server.dsn("nowhere")).open(ORIGIN)
 
 
+async def test_a_connection_that_could_not_be_greeted_is_not_used(dsn: str) -> None:
+    """Whoever listens on it would hear nothing, and not know."""
+    greeted: list[Connection[Record]] = []
+
+    async def greet(connection: Connection[Record]) -> None:
+        greeted.append(connection)
+        if len(greeted) == 1:
+            raise asyncio.CancelledError
+
+    async def which(connection: Connection[Record]) -> Connection[Record]:
+        return connection
+
+    link = Link(dsn, patience=5, greet=greet)
+    with pytest.raises(asyncio.CancelledError):
+        await link.run(which)
+    assert await link.run(which) is greeted[1]
+    assert greeted[0].is_closed()
+    await link.close()
+
+
+async def test_a_value_that_the_driver_refuses_is_told_and_harms_no_other(dsn: str) -> None:
+    """The rest of its group is written."""
+    async with host(dsn) as journal:
+        entries = [new_entry(number) for number in range(3)]
+        await journal.admit(entries)
+        wrong = attrs.evolve(entries[0], size=2**70)
+        good = [attrs.evolve(entry, renewals=1) for entry in entries[1:]]
+        outcomes = await asyncio.gather(*map(journal.write, [wrong, *good]), return_exceptions=True)
+        assert isinstance(outcomes[0], JournalError)
+        assert "DataError" in outcomes[0].message
+        assert await all_of(journal.entries()) == [entries[0], *good]
+
+
 async def test_a_reader_of_an_empty_database_says_so(dsn: str) -> None:
     """It makes no schema of its own."""
     reader = PostgresReader(dsn)

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -531,6 +531,51 @@ async def test_a_disk_that_fills_up_keeps_what_fits(serve: Serve, tmp_path: Path
         done = await downloader.download(host.url, tmp_path / "a.mp4")
     assert done.sha256 == sha256(content)
     assert host.ranges[-1] == f"bytes={1024 * 1024}-"
+
+
+@pytest.fixture
+def lying_disk(tmp_path: Path) -> Iterator[tuple[Path, list[str]]]:
+    """A folder that takes more than is behind it, as thin volumes do, and the command that puts more behind it."""
+    back, front = tmp_path / "back", tmp_path / "front"
+    image, more = back / "image", ["mount", "-o", "remount,size=64m", str(back)]
+    steps = [
+        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(back)],
+        ["truncate", "-s", "16m", str(image)],
+        ["mkfs.ext4", "-q", "-F", "-m", "0", "-O", "^has_journal", str(image)],
+        ["mount", "-o", "loop", str(image), str(front)],
+    ]
+    back.mkdir()
+    front.mkdir()
+    try:
+        if os.geteuid() != 0 or not all(_works(step) for step in steps):
+            pytest.skip("making a file system is not allowed here")
+        yield front, more
+    finally:
+        for one in (front, back):
+            _works(["umount", str(one)])
+
+
+def _works(command: list[str]) -> bool:
+    """Whether a program is there and succeeds."""
+    try:
+        return subprocess.run(command, capture_output=True, check=False, timeout=30).returncode == 0
+    except OSError:
+        return False
+
+
+async def test_bytes_that_the_disk_lost_are_fetched_again(serve: Serve, lying_disk: tuple[Path, list[str]]) -> None:
+    """After a sync that failed they can still be read, and the next sync succeeds without them."""
+    folder, more = lying_disk
+    content = tiny_clip(os.urandom(6_000_000))
+    host = await serve([content])
+    async with downloading() as downloader:
+        error = await fails(downloader, host.url, folder / "a.mp4")
+        assert error.code in {"disk_full", "disk_error"}
+        assert not [name for name in names(folder) if name.startswith("a.mp4")]
+        assert _works(more)
+        done = await downloader.download(host.url, folder / "a.mp4")
+    assert done.sha256 == sha256(content)
+    assert len(host.asked) == 2
 
 
 # --- interruptions --------------------------------------------------------------------------------------------------

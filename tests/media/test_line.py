@@ -202,16 +202,18 @@ async def test_an_answer_whose_end_nobody_knows_is_none(said: bytes) -> None:
     ("said", "came"),
     [
         (answer(BODY, len(BODY) + 1), BODY),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n5\r\n123", b"12345"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n5\r\n123", b"12345123"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\nzz\r\n", b"12345"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10000\r\n" + BODY, BODY),
     ],
 )
-async def test_what_came_before_a_body_broke_is_given_first(said: bytes, came: bytes) -> None:
-    """And then it is said that it broke."""
+@pytest.mark.parametrize("block", [5, 8000, 1 << 20])
+async def test_what_came_before_a_body_broke_is_given_first(said: bytes, came: bytes, block: int) -> None:
+    """And then it is said that it broke, however much is asked for at a time."""
     got = list[bytes]()
 
     def take(reply: Reply) -> None:
-        while piece := reply.read(5):
+        while piece := reply.read(block):
             got.append(piece)
 
     async with keeping(said, then="close") as host, asking() as web:
@@ -221,6 +223,15 @@ async def test_what_came_before_a_body_broke_is_given_first(said: bytes, came: b
     assert b"".join(got) == came
 
 
+@pytest.mark.parametrize("interim", [b"100 Continue", b"102 Processing", b"103 Early Hints\r\nLink: </x>"])
+async def test_interim_answers_are_passed_over(interim: bytes) -> None:
+    """A host may send them unasked, and several (RFC 9110, section 15.2)."""
+    async with keeping((b"HTTP/1.1 " + interim + b"\r\n\r\n") * 2 + answer()) as host, asking() as web:
+        assert await read(web, host.url()) == BODY
+        assert await read(web, host.url()) == BODY
+        assert host.connections == 1
+
+
 _CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -228,6 +239,7 @@ _CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     ("begin", "again"),
     [
         (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"),
         (_CHUNKED + b"1\r\nx\r\n0\r\n", b"X: y\r\n"),
         (_CHUNKED, b"1;" + b"e" * 60_000 + b"\r\nx\r\n"),
     ],

@@ -132,6 +132,31 @@ async def test_a_link_outside_ascii_is_encoded(serve: Serve) -> None:
     assert [asked.path for asked in host.asked] == ["/%E6%B5%B7.mp4", "/a%2Fb+c.mp4?x=%7E%20&y=a+b"]
 
 
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("/my clip.mp4?x=a b", "/my%20clip.mp4?x=a%20b"),
+        ("/a%2Fb c.mp4", "/a%2Fb%20c.mp4"),
+        ("/a\x7f.mp4 ", "/a%7F.mp4"),
+    ],
+)
+async def test_what_no_request_can_hold_is_encoded(serve: Serve, path: str, asked: str) -> None:
+    """Hosts that name files by their titles write spaces into links and redirects."""
+    host = await serve([CLIP], Act(), Act(status=302, headers=(("Location", path),)))
+    async with MediaWeb(allow_private=True) as web:
+        assert await status_of(web, f"http://127.0.0.1:{host.port}{path}") == 200
+        assert await status_of(web, host.url) == 200
+    assert [one.path for one in host.asked] == [asked, "/a.mp4?sig=secret", asked]
+
+
+async def test_a_redirect_outside_ascii_is_read_as_utf_8(serve: Serve) -> None:
+    """Hosts write it so, whatever the header's charset was once meant to be."""
+    host = await serve([CLIP], Act(status=302, headers=(("Location", "/海.mp4".encode().decode("latin-1")),)))
+    async with MediaWeb(allow_private=True) as web:
+        assert await status_of(web, host.url) == 200
+    assert host.asked[-1].path == "/%E6%B5%B7.mp4"
+
+
 async def test_an_answer_that_is_no_http_is_a_lost_connection(serve: Serve) -> None:
     """Not a crash."""
     host = await serve([CLIP], Act(status=200, headers=(("Bad\0name", "x"),)))
