@@ -199,6 +199,8 @@ def test_a_service_that_refuses_everything_is_exit_3(
     done = omniedit("batch", *named, "--prompt", "x", "-o", "out", "--json", EVOLINK_API_KEY=key)
     assert done.code == 3
     assert done.summary["stopped"]["code"] == code
+    firsts = [change["source"] for change in done.objects[:-1] if change["previous"] is None]
+    assert len(firsts) == len(set(firsts))
     assert sandbox.accepted == []
     assert "The same command goes on" in done.err
     again = omniedit("batch", *named, "--prompt", "x", "-o", "out")
@@ -240,6 +242,12 @@ def test_a_dry_run_sends_nothing(omniedit: Any, clips: Path, sandbox: Background
     assert last["summary"]["to_send"] == 3
     assert sandbox.requests == []
     assert not (omniedit.folder / "out").exists()
+
+
+def test_a_dry_run_names_a_clip_once(omniedit: Any) -> None:
+    """Some errors begin with the clip that they are about, as the line does."""
+    done = omniedit("batch", "no.mp4", "--prompt", "x", "-o", "out", "--dry-run")
+    assert done.out.startswith("refuse      no.mp4: the clip does not exist")
 
 
 def test_a_dry_run_knows_what_the_journal_knows(omniedit: Any, clips: Path, sandbox: BackgroundSandbox) -> None:
