@@ -49,6 +49,11 @@ class Claims:
         found = self._database.execute("SELECT line, name FROM edit WHERE key = ?", (bytes.fromhex(key),)).fetchone()
         return Claim(found[0], found[1], made=False)
 
+    def count(self) -> int:
+        """Edits claimed so far, the same one once."""
+        (number,) = self._database.execute("SELECT count(*) FROM edit").fetchone()
+        return int(number)
+
     def name(self, name: str, line: int, *, made: bool) -> Claim | None:
         """Claim a name, compared without case; the line that has it already."""
         folded = unicodedata.normalize("NFC", name).casefold()

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+import attrs
+
 from omniedit.changes import Change, Summary, Transfer
 from omniedit.cli.board import Board
 from omniedit.cli.lines import Lines
@@ -65,7 +67,8 @@ class Display(ABC):
         """Write what is left to write at the end."""
         for change in summary.failures:
             if not change.status.terminal:
-                await self.show(change)  # it gave up in this run where it stood: no change of status told so
+                # It gave up in this run where it stood: no change of status told so.
+                await self.show(attrs.evolve(change, previous=change.status))
         await self.lines.flush()
 
     def moved(self, transfer: Transfer) -> None:  # noqa: B027 - shown by those that have bars

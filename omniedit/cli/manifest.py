@@ -48,6 +48,7 @@ class Judged:
     """What a look through a whole manifest found."""
 
     edits: int
+    """The same edit twice is one."""
     problems: tuple[ManifestError, ...]
     """The first twenty."""
 
@@ -67,17 +68,17 @@ class Manifest:
         Raises:
             InvalidEdit: the file cannot be read.
         """
-        edits, problems = 0, list[ManifestError]()
+        rows, problems = 0, list[ManifestError]()
         with Claims() as claims:
             for line, row in self._rows():
-                problem = row if isinstance(row, ManifestError) else _claim(claims, line, row, edits + 1, template)
+                problem = row if isinstance(row, ManifestError) else _claim(claims, line, row, rows + 1, template)
                 if problem is not None:
                     problems.append(problem)
                 elif not isinstance(row, ManifestError):
-                    edits += 1
+                    rows += 1
                 if len(problems) >= _MOST_TOLD:
                     break
-        return Judged(edits, tuple(problems))
+            return Judged(claims.count(), tuple(problems))
 
     def edits(self) -> Iterator[Edit]:
         """Every edit, in order.
@@ -150,7 +151,11 @@ def _read_csv(file: BinaryIO) -> Iterator[tuple[int, Edit | ManifestError]]:
     except csv.Error as error:
         yield (
             lines.began,
-            ManifestError(lines.began, f"is broken CSV: {error}", mend="quote cells with commas or quotes"),
+            ManifestError(
+                lines.began,
+                f"is broken CSV: {error}",
+                mend="quote cells that hold commas, quotes or line ends; end lines as Unix or Windows do",
+            ),
         )
 
 

@@ -17,7 +17,7 @@ from omniedit.cli.exits import Exit
 from omniedit.cli.inputs import Input
 from omniedit.cli.paths import is_there
 from omniedit.cli.session import is_local, say
-from omniedit.cli.words import amount, clean
+from omniedit.cli.words import about, amount, clean
 from omniedit.codecs import describe_error
 from omniedit.core.money import estimate_credits
 from omniedit.core.preflight import refuse_edit
@@ -212,10 +212,10 @@ def _show(scene: Scene, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_object_of(scene)))
         return
-    source = clean(scene.edit.source, 300)
     if scene.error is not None:
-        click.echo(f"refuse      {source}: {clean(str(scene.error))}")
+        click.echo(f"refuse      {about(scene.edit, str(scene.error))}")
         return
+    source = clean(scene.edit.source, 300)
     length = f"{scene.seconds:.2f} s, " if scene.seconds is not None else ""
     cost = f"  ({length}about {amount(scene.credits)} credits)" if scene.credits is not None else ""
     click.echo(f"{scene.action:<11} {source} -> {clean(str(scene.target))}{cost}  {clean(scene.edit.prompt, 200)}")

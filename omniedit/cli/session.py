@@ -59,12 +59,16 @@ class Stop:
 
     @contextmanager
     def listening(self) -> Generator[None]:
-        """Take SIGINT and SIGTERM while the block runs."""
+        """Take SIGINT, SIGTERM and SIGHUP while the block runs."""
         loop = asyncio.get_running_loop()
-        signals = (signal.SIGINT, signal.SIGTERM)
+        signals = [signal.SIGINT, signal.SIGTERM]
         try:
             for number in signals:
                 loop.add_signal_handler(number, self.ask)
+            if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+                signals.append(signal.SIGHUP)
+                # A closed terminal sends it by the shell and by the system: two of them are one wish.
+                loop.add_signal_handler(signal.SIGHUP, self.ask_once)
         except NotImplementedError:  # Windows: asyncio cancels the task at Ctrl-C by itself
             yield
             return

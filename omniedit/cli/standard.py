@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Literal, TextIO
 
-__all__ = ["open_streams", "settle", "shut_out", "tell"]
+__all__ = ["drawing", "open_streams", "settle", "shut_out", "tell"]
 
 
 def open_streams() -> None:
@@ -30,6 +31,18 @@ def _nowhere(mode: Literal["r", "w"]) -> TextIOWrapper:
 def shut_out() -> None:
     """Lead standard output nowhere: what Python flushes at its end then raises no error."""
     _lead_nowhere(sys.stdout)
+
+
+@contextmanager
+def drawing() -> Generator[None]:
+    """Drop what standard error cannot take, and all that follows: a terminal that was closed ends no edit.
+
+    What draws keeps what it could not write and tries it again, so it must find a stream that takes everything.
+    """
+    try:
+        yield
+    except OSError:
+        _lead_nowhere(sys.stderr)
 
 
 def settle() -> None:

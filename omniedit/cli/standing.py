@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import UTC, datetime
-from pathlib import Path
 
 import attrs
 import click
 
 from omniedit.cli.survey import Survey, survey
 from omniedit.cli.words import amount, clean, clock_time, counted
+from omniedit.journal.lock import holder
 from omniedit.journal.opening import is_dsn
 from omniedit.models import Entry, Status
 
@@ -48,7 +47,7 @@ async def show_status(journal: str, *, as_json: bool) -> int:
 async def _holders(journal: str) -> int | list[str] | None:
     """The process that holds a file, or the hosts that work on a database."""
     if not is_dsn(journal):
-        return _holder(Path(journal))
+        return holder(journal)
     from omniedit.journal.postgres import PostgresReader
 
     reader = PostgresReader(journal)
@@ -126,19 +125,3 @@ def _entry(entry: Entry) -> dict[str, object]:
         "idempotency_key": entry.nonce,
         "deadline": entry.deadline.isoformat() if entry.deadline else None,
     }
-
-
-def _holder(journal: Path) -> int | None:
-    """The process whose lock file lies beside the journal, if it still lives."""
-    lock = Path(os.path.realpath(journal) + ".lock")
-    try:
-        pid = int(lock.read_bytes()[:32].split()[0])
-    except (OSError, ValueError, IndexError):
-        return None
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        return pid
-    return pid

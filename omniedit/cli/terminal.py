@@ -26,6 +26,7 @@ from omniedit.changes import Change, Transfer
 from omniedit.cli.board import Board, Frame, Row
 from omniedit.cli.display import Display
 from omniedit.cli.session import Stop
+from omniedit.cli.standard import drawing
 from omniedit.cli.words import Conclusion, clean, ended_line
 from omniedit.models import Status
 
@@ -72,7 +73,8 @@ class BarsDisplay(Display):
     async def __aenter__(self) -> Self:
         await super().__aenter__()
         self._fit()
-        self._live.start()
+        with drawing():
+            self._live.start()
         self._painting = asyncio.create_task(self._paint())
         return self
 
@@ -83,9 +85,10 @@ class BarsDisplay(Display):
             self._done.set()
             await self._painting
         await super().__aexit__(kind, error, trace)
-        self._say_all(self._take_said())
-        self._live.update("", refresh=True)
-        self._live.stop()
+        with drawing():
+            self._say_all(self._take_said())
+            self._live.update("", refresh=True)
+            self._live.stop()
 
     async def show(self, change: Change) -> None:
         """Take a change in; where standard output goes somewhere else, what a log should keep is written there."""
@@ -102,22 +105,25 @@ class BarsDisplay(Display):
         if self._live.is_started:
             self._said.append(text)
         else:
-            self._console.print(Text(text))
+            with drawing():
+                self._console.print(Text(text))
 
     def conclude(self, conclusion: Conclusion) -> None:
         """The summary, with a table of what failed where there is room for one."""
         if self._console.width < _WITH_TABLE:
             super().conclude(conclusion)
             return
-        self._console.print(Text(conclusion.headline, style="bold"))
-        if conclusion.groups:
-            self._console.print(_failures(conclusion))
-        for hint in conclusion.hints:
-            self._console.print(Text(hint))
+        with drawing():
+            self._console.print(Text(conclusion.headline, style="bold"))
+            if conclusion.groups:
+                self._console.print(_failures(conclusion))
+            for hint in conclusion.hints:
+                self._console.print(Text(hint))
 
     def abandon(self) -> None:
         """Give the cursor back."""
-        self._console.show_cursor(True)
+        with drawing():
+            self._console.show_cursor(True)
 
     async def _paint(self) -> None:
         while not self._done.is_set():
@@ -134,8 +140,9 @@ class BarsDisplay(Display):
             self._console.size = ConsoleDimensions(*os.get_terminal_size(sys.stderr.fileno()))
 
     def _draw(self, frame: Frame, said: list[str]) -> None:
-        self._say_all(said)
-        self._live.update(_picture(frame, self._console.width), refresh=True)
+        with drawing():
+            self._say_all(said)
+            self._live.update(_picture(frame, self._console.width), refresh=True)
 
     def _take_said(self) -> list[str]:
         said, self._said = self._said, []

@@ -12,12 +12,13 @@ import attrs
 
 from omniedit.changes import Change, Summary
 from omniedit.cli.remedies import mend_of
-from omniedit.models import Status
+from omniedit.models import Edit, Status
 
 __all__ = [
     "Conclusion",
     "Group",
     "Groups",
+    "about",
     "amount",
     "clean",
     "clock_time",
@@ -93,12 +94,12 @@ def ended_line(change: Change) -> str:
     if change.status == Status.saved:
         cost = f"  ({amount(change.credits)} credits)" if change.credits is not None else ""
         return f"saved       {clean(change.edit.source, 300)} -> {clean(str(change.place))}{cost}"
-    return f"{clean(change.status):<11} {_with_source(change, str(change.error or 'no reason is known'))}"
+    return f"{clean(change.status):<11} {about(change.edit, str(change.error or 'no reason is known'))}"
 
 
-def _with_source(change: Change, message: str) -> str:
+def about(edit: Edit, message: str) -> str:
     """A message, and which clip it is about, once."""
-    source, name = change.edit.source, change.edit.name
+    source, name = edit.source, edit.name
     if message.startswith(source):
         return clean(message, 800)
     return clean(f"{source[:300]}{f' ({name})' if name else ''}: {message}", 800)
@@ -129,7 +130,7 @@ class Groups:
             code, mend = "other", "see: omniedit errors"
         group = self._groups.setdefault((failure.status, code, mend), Group(failure.status, code, mend))
         group.count += 1
-        example = _with_source(failure, error.message if error else "")
+        example = about(failure.edit, error.message if error else "")
         if len(group.examples) < _EXAMPLES and example not in group.examples:
             group.examples.append(example)
 

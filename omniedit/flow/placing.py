@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from omniedit.core.naming import (
 )
 from omniedit.core.places import bucket_and_key, check_key, inside, is_object, name_of, renamed
 from omniedit.core.preflight import is_url
-from omniedit.errors import ConfigurationError, OmniEditError
+from omniedit.errors import ConfigurationError, InvalidEdit, OmniEditError
 from omniedit.models import Edit, Entry
 
 __all__ = ["Placing", "is_own_clip", "read_folder", "read_placing", "reason_to_stop"]
@@ -49,6 +50,8 @@ class Placing:
         name = render(self.template, edit, index)
         if self.single and edit.name is None and is_own_clip(edit, inside(self.folder, name)):
             name = beside(name, "edited")
+        if not is_object(self.folder):
+            _check_alphabet(name)
         return inside(self.folder, name)
 
     def target_of(self, task_id: str) -> str:
@@ -88,6 +91,18 @@ class Placing:
     def beside(self, entry: Entry) -> Entry:
         """A remembered entry under another name, where another result of the run has its own."""
         return attrs.evolve(entry, target=renamed(entry.target, fallback_name(name_of(entry.target), entry.edit)))
+
+
+def _check_alphabet(name: str) -> None:
+    """Outside of UTF-8 locales names are written in an alphabet that has not every letter."""
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        raise InvalidEdit(
+            f"the name {name} cannot be written in {sys.getfilesystemencoding()}, the encoding of file names here",
+            field="name",
+            mend="set PYTHONUTF8=1 or a UTF-8 locale, or give it another name",
+        ) from None
 
 
 def read_folder(save_to: str | os.PathLike[str], template: str = DEFAULT_TEMPLATE) -> Placing:

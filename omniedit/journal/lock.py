@@ -14,7 +14,7 @@ from pathlib import Path
 
 from omniedit.errors import JournalBusy, JournalError
 
-__all__ = ["hold"]
+__all__ = ["hold", "holder"]
 
 # A lock file that its last holder has just removed must be made again; more than a few times in a row is an error.
 _TRIES = 100
@@ -119,3 +119,25 @@ def _release(lock: Path, descriptor: int) -> None:
         lock.unlink()
     if sys.platform != "win32":
         os.close(descriptor)
+
+
+def holder(path: str | os.PathLike[str]) -> int | None:
+    """The process that holds `path`, or what a link there leads to, as far as can be seen from here.
+
+    The lock is asked, not the number: one that was killed leaves its file behind, and its number may be another's by
+    now, or that of a child nobody waits for. What was left behind is taken for a moment, and what is held stays so.
+    """
+    try:
+        descriptor = os.open(f"{os.path.realpath(path)}.lock", os.O_RDONLY)
+    except OSError:
+        return None
+    pid: int | None = None
+    try:
+        pid = _holder(descriptor)
+        if pid is not None:
+            _take(descriptor)
+    except OSError:
+        return pid
+    finally:
+        os.close(descriptor)
+    return None

@@ -179,9 +179,11 @@ function openViewer(row) {
   card.stage.load();
 }
 
+// Who walked on in the large view finds the sheet where the walk ended.
 byId("viewer").addEventListener("close", () => {
   byId("large").firstElementChild?.stage.release();
   byId("large").replaceChildren();
+  if (here?.index !== viewed) goTo(viewed);
 });
 
 // --- Moving on, looks, keys ---
@@ -195,7 +197,10 @@ function move(by) {
     if (shown[viewed + by]) openViewer(shown[viewed + by]);
     return;
   }
-  const index = here ? here.index + by : current()?.index;
+  goTo(here ? here.index + by : current()?.index);
+}
+
+function goTo(index) {
   const chunk = [...document.querySelectorAll(".chunk")].findLast(({ first }) => first <= index);
   if (!chunk || index >= shown.length) return;
   fill(chunk);
@@ -224,6 +229,12 @@ function setView(beside) {
 function toggleTheme() {
   const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   root.dataset.theme = remembered("theme", dark ? "light" : "dark") ?? (dark ? "light" : "dark");
+}
+
+function showPeriod() {
+  const times = [...document.querySelectorAll("header time")];
+  for (const time of times) time.textContent = when(time.dateTime);
+  if (times.length > 1 && times[0].textContent === times[1].textContent) times[0].parentNode.replaceChildren(times[0]);
 }
 
 function forgetHeights() {
@@ -279,7 +290,7 @@ addEventListener("resize", forgetHeights);
 
 if (remembered("theme")) root.dataset.theme = remembered("theme");
 setView(remembered("view") === "beside");
-for (const time of document.querySelectorAll("header time")) time.textContent = when(time.dateTime);
+showPeriod();
 buildFilters();
 layOut();
 if (document.querySelector(".chunk")) fill(document.querySelector(".chunk"));

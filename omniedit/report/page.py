@@ -109,7 +109,9 @@ def _numbers(sums: Sums) -> str:
 
 
 def _credits(sums: Sums) -> str:
-    total, reserved = (f"{amount:,.2f}".removesuffix(".00") for amount in (sums.used + sums.reserved, sums.reserved))
+    total, reserved = (
+        f"{amount:,.2f}".rstrip("0").rstrip(".") for amount in (sums.used + sums.reserved, sums.reserved)
+    )
     return f"{total} <small>{reserved} only reserved</small>" if sums.reserved else total
 
 

@@ -199,6 +199,8 @@ def test_a_service_that_refuses_everything_is_exit_3(
     done = omniedit("batch", *named, "--prompt", "x", "-o", "out", "--json", EVOLINK_API_KEY=key)
     assert done.code == 3
     assert done.summary["stopped"]["code"] == code
+    firsts = [change["source"] for change in done.objects[:-1] if change["previous"] is None]
+    assert len(firsts) == len(set(firsts))
     assert sandbox.accepted == []
     assert "The same command goes on" in done.err
     again = omniedit("batch", *named, "--prompt", "x", "-o", "out")
@@ -240,6 +242,26 @@ def test_a_dry_run_sends_nothing(omniedit: Any, clips: Path, sandbox: Background
     assert last["summary"]["to_send"] == 3
     assert sandbox.requests == []
     assert not (omniedit.folder / "out").exists()
+
+
+def test_a_name_that_the_locale_cannot_write_is_not_paid_for(
+    omniedit: Any, clips: Path, sandbox: BackgroundSandbox
+) -> None:
+    """It is refused with the mend, the others go on, and with the mend it is edited."""
+    clip = str(clips / "a.mp4")
+    edits = rows({"source": clip, "prompt": "x", "name": "雪.mp4"}, {"source": clip, "prompt": "y", "name": "b.mp4"})
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = omniedit("batch", "-", "-o", "out", stdin=edits, **ascii_only)
+    assert (done.code, len(sandbox.submissions)) == (1, 1)
+    assert "cannot be written in ascii" in done.out
+    assert "PYTHONUTF8=1" in done.out
+    assert omniedit("batch", "-", "-o", "out", stdin=edits).code == 0
+
+
+def test_a_dry_run_names_a_clip_once(omniedit: Any) -> None:
+    """Some errors begin with the clip that they are about, as the line does."""
+    done = omniedit("batch", "no.mp4", "--prompt", "x", "-o", "out", "--dry-run")
+    assert done.out.startswith("refuse      no.mp4: the clip does not exist")
 
 
 def test_a_dry_run_knows_what_the_journal_knows(omniedit: Any, clips: Path, sandbox: BackgroundSandbox) -> None:

@@ -15,7 +15,7 @@ PATIENT = Settings(editing="copy", task_seconds=3.0, task_spread=0.0, pending_se
 
 
 @pytest.mark.omniedit(settings=PATIENT)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_batch_that_is_stopped_says_what_is_in_flight_and_goes_on(
     omniedit: Any, clips: Path, sandbox: BackgroundSandbox, until: Any, number: int
 ) -> None:
@@ -34,6 +34,33 @@ def test_a_batch_that_is_stopped_says_what_is_in_flight_and_goes_on(
     assert done.code == 0, done.err
     assert done.summary["counts"] == {"saved": 3}
     assert len(sandbox.accepted) == len(sandbox.submissions) == 3
+
+
+@pytest.mark.omniedit(settings=PATIENT, faults={"faults": [{"fault": "slow", "on": "submit", "seconds": 2}]})
+def test_a_closed_terminal_ends_a_batch_gently_however_often_it_says_so(
+    omniedit: Any, clips: Path, sandbox: BackgroundSandbox, until: Any
+) -> None:
+    """The shell says so and the system says so too: the paid request that is just leaving is still waited for."""
+    process = omniedit.start("batch", clips / "a.mp4", "--prompt", "x", "-o", "out")
+    until(lambda: len(sandbox.submissions) == 1)
+    process.send_signal(signal.SIGHUP)
+    process.stderr.readline()
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert json.loads(omniedit("status", "out/omniedit.db", "--json").out)["counts"] == {"pending": 1}
+
+
+@pytest.mark.omniedit(settings=PATIENT)
+def test_under_nohup_a_closed_terminal_ends_nothing(
+    omniedit: Any, clips: Path, sandbox: BackgroundSandbox, until: Any
+) -> None:
+    """Whoever asked for that gets it."""
+    process = omniedit.start("batch", clips, "--prompt", "x", "-o", "out", under=("nohup",))
+    until(lambda: len(sandbox.accepted) == 3)
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
 
 
 @pytest.mark.omniedit(settings=PATIENT)

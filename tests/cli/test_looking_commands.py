@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import http.server
 import json
+import os
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -88,6 +90,18 @@ def test_status_and_report_read_a_journal(omniedit: Any, clips: Path) -> None:
     assert omniedit("status", "none.db").code == 2
     assert omniedit("report", "none.db", "-o", "other.html").code == 2
     assert not (omniedit.folder / "other.html").exists()
+
+
+def test_status_asks_the_lock_and_not_the_number_in_it(omniedit: Any, clips: Path) -> None:
+    """A batch that was killed leaves its number behind, and another process may have it by now."""
+    assert omniedit("batch", clips / "a.mp4", "--prompt", "x", "-o", "out").code == 0
+    lock = omniedit.folder / "out/omniedit.db.lock"
+    lock.write_text(f"{os.getpid()}\n", encoding="ascii")
+    assert omniedit("status", "out/omniedit.db", "--json").objects[0]["held_by"] is None
+    assert "nobody works on it now" in omniedit("status", "out/omniedit.db").out
+    with lock.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert omniedit("status", "out/omniedit.db", "--json").objects[0]["held_by"] == os.getpid()
 
 
 def test_doctor_finds_nothing_wrong_where_nothing_is(omniedit: Any, clips: Path) -> None:

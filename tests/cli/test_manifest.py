@@ -48,6 +48,12 @@ def test_csv_gives_edits_in_order(tmp_path: Path, mark: str, newline: str) -> No
     ]
 
 
+def test_the_same_edit_twice_is_counted_once(tmp_path: Path) -> None:
+    """What a bar goes up to is what will end."""
+    manifest = written(tmp_path, "source,prompt\na.mp4,x\nb.mp4,x\na.mp4,x\n")
+    assert manifest.judge().edits == 2
+
+
 def test_json_lines_give_edits_in_order(tmp_path: Path) -> None:
     """Optional keys, null for none, empty lines, a byte order mark."""
     rows: list[dict[str, object]] = [
@@ -176,5 +182,5 @@ def test_fifty_thousand_rows_are_judged(tmp_path: Path) -> None:
         rows.writerows([f"{n}.mp4", "x", f"n{n}.mp4"] for n in range(50_000))
         rows.writerow(["last.mp4", "x", "n0.mp4"])
     judged = Manifest(tmp_path / "m.csv").judge()
-    assert judged.edits == 50_000
+    assert judged.edits == 50_001
     assert [error.line for error in judged.problems] == [50_002]

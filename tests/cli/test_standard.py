@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from omniedit.testing import BackgroundSandbox
 
 EDIT = ("--prompt", "x", "-o", "out")
 FULL = Path("/dev/full")  # every write to it finds the disk full
@@ -63,3 +66,25 @@ def test_talk_that_nobody_takes_stops_no_edit(omniedit: Any, clips: Path) -> Non
     """A log on a full disk is no reason to leave edits undone."""
     done = run(omniedit, f"2> {FULL}", "batch", clips, *EDIT)
     assert (done.returncode, done.stdout.count("saved")) == (0, 3)
+
+
+def test_bars_on_a_terminal_that_is_gone_end_no_batch(
+    omniedit: Any, clips: Path, sandbox: BackgroundSandbox, until: Any
+) -> None:
+    """Left in the background of a window that was closed, it goes on to its end, and the sheet is written too."""
+    terminal, inside = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "omniedit", "batch", str(clips), *EDIT, "--report", "sheet.html"],
+        cwd=omniedit.folder,
+        env={**omniedit.environment, "TERM": "xterm"},
+        stdin=inside,
+        stdout=inside,
+        stderr=inside,
+        start_new_session=True,  # so that no signal tells it
+    )
+    os.close(inside)
+    until(lambda: len(sandbox.accepted) > 0)
+    os.close(terminal)
+    assert process.wait(timeout=90) == 0
+    assert len(list((omniedit.folder / "out").glob("*.mp4"))) == 3
+    assert (omniedit.folder / "sheet.html").exists()

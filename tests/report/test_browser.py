@@ -58,6 +58,7 @@ async def test_sheet_opens_from_disk_without_network(page: Page, gallery: Galler
         "Saved1",
     ]
     assert await page.ask(FOUND) == "3 of 3 edits · 51.5 credits"
+    assert "Credits51.5" in await page.ask("document.querySelector('.sums').textContent")
     assert await page.ask("document.querySelectorAll('#feed img').length") == 4
     assert stayed_at_home(page)
 
@@ -221,7 +222,7 @@ async def test_steps_by_pictures_and_seeks_both(page: Page, gallery: Gallery) ->
 
 
 async def test_large_view_is_walked_by_keys(page: Page, gallery: Gallery) -> None:
-    """Enter opens the card at hand, j and k go on, Escape closes; the slider's place is remembered."""
+    """Enter opens the card at hand, j and k go on, Escape closes where the walk ended; the slider is remembered."""
     entries = [gallery.entry(prompt=f"Wish {n}", variant=n) for n in range(3)]
     await show(page, entries, gallery.folder / "sheet.html")
     await page.press("j", "ArrowRight", "Enter")
@@ -237,6 +238,9 @@ async def test_large_view_is_walked_by_keys(page: Page, gallery: Gallery) -> Non
     await page.press("Escape")
     assert await page.until("!document.getElementById('viewer').open && playing === null")
     assert await page.ask("document.querySelectorAll('#large *').length") == 0
+    assert await page.until("here?.index === 1 && document.activeElement === here")
+    await page.press("j")
+    assert await page.ask("here.index") == 2
 
 
 async def test_looks_follow_the_system_and_the_button(page: Page, gallery: Gallery, tmp_path: Path) -> None:
@@ -321,6 +325,15 @@ async def test_source_on_the_web_is_fetched_on_a_click_only(page: Page, gallery:
         await page.call("Page.navigate", url="about:blank")
     finally:
         await runner.cleanup()
+
+
+async def test_what_is_not_fetched_yet_offers_nothing_to_play(page: Page, gallery: Gallery) -> None:
+    """An edit without a result, whose source is on the web: a button that did nothing would puzzle."""
+    entries = [gallery.failed(source="https://example.com/a.mp4"), gallery.failed("c.mp4")]
+    await show(page, entries, gallery.folder / "sheet.html")
+    await page.until(f"{CARDS}.length === 2")
+    offered = f"{CARDS}.map(card => [...card.querySelectorAll('.controls button')].filter(b => b.offsetWidth).length)"
+    assert await page.ask(offered) == [1, 3]
 
 
 async def test_what_cannot_be_played_says_so(page: Page, gallery: Gallery) -> None:
