@@ -129,3 +129,13 @@ def test_frame_rate_needs_frames_and_length() -> None:
     assert facts.frame_rate == 24.0
     assert attrs.evolve(facts, duration=0.0).frame_rate is None
     assert attrs.evolve(facts, frames=None).frame_rate is None
+
+
+def test_edits_can_be_evolved() -> None:
+    """Everything else is as it was, also what the service has no field for; the identity is made anew."""
+    edit = Edit("a.mp4", "Make it snow", name="n", duration=5)  # type: ignore[arg-type]
+    other = attrs.evolve(edit, variant=2)
+    assert other == Edit("a.mp4", "Make it snow", name="n", variant=2, duration=5)  # type: ignore[arg-type]
+    assert other.key == Edit("a.mp4", "Make it snow", variant=2).key
+    assert attrs.evolve(edit) == edit
+    assert attrs.evolve(Edit("a.mp4", "x"), prompt="y").unsupported == {}

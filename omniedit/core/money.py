@@ -57,22 +57,18 @@ class Budget:
         unpriced: edits of earlier runs that were accepted, or may have been, without a word on what they reserved.
     """
 
-    __slots__ = ("_earlier", "_guessed", "_largest", "_open", "_under_way", "_unpriced", "limit", "reserved")
+    __slots__ = ("_guessed", "_largest", "_open", "_under_way", "_unpriced", "fresh", "limit", "reserved")
 
     def __init__(self, limit: float | None, *, reserved: float = 0.0, unpriced: int = 0) -> None:
         self.limit = limit
         self.reserved = reserved
-        self._earlier = reserved
+        self.fresh = 0.0
+        """What the service reserved in this run."""
         self._unpriced = unpriced
         self._guessed = 0.0
         self._largest: float | None = None
         self._under_way: dict[str, float] = {}
         self._open: dict[str, float] = {}
-
-    @property
-    def fresh(self) -> float:
-        """What the service reserved in this run."""
-        return max(self.reserved - self._earlier, 0.0)
 
     @property
     def committed(self) -> float:
@@ -107,6 +103,7 @@ class Budget:
             self._guessed += guess
         else:
             self.reserved += reserved
+            self.fresh += reserved
         self._largest = max(self._largest or 0.0, guess if reserved is None else reserved)
 
     def withdraw(self, key: str) -> None:
@@ -124,9 +121,11 @@ class Budget:
             self._unpriced = max(self._unpriced - 1, 0)
             self._open[key] = estimate_credits(None)
 
-    def refund(self, reserved: float) -> None:
-        """A task failed: what it had reserved is given back, since failed tasks are not billed."""
+    def refund(self, reserved: float, *, fresh: bool = True) -> None:
+        """A task failed, one of this run (`fresh`) or of an earlier one: what it had reserved is given back."""
         self.reserved = max(self.reserved - reserved, 0.0)
+        if fresh:
+            self.fresh = max(self.fresh - reserved, 0.0)
 
     def __repr__(self) -> str:
         return f"<Budget {self.committed:g} of {self.limit}>"

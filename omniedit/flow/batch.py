@@ -14,7 +14,7 @@ from omniedit.changes import Change, Summary
 from omniedit.clock import Clock, SystemClock
 from omniedit.core.lifecycle import standing
 from omniedit.core.money import Budget
-from omniedit.errors import JournalError, OmniEditError
+from omniedit.errors import OmniEditError
 from omniedit.flow.admission import Admission, Placing
 from omniedit.flow.edit import Workplace, was_closed
 from omniedit.flow.engine import Engine, EngineStatistics, closed
@@ -161,7 +161,7 @@ class Batch:
 
     async def _changes(self) -> AsyncIterator[Change]:
         await self._left()
-        self._stream.attach()
+        await self._stream.attach()
         self._parties += 1
         try:
             self._begin()
@@ -205,7 +205,7 @@ class Batch:
         except Exception as error:  # noqa: BLE001 - raised from the await: it is the input's own, or the journal's
             self._error = error
             if self._run is not None:
-                self._run.stop(error if isinstance(error, OmniEditError) else JournalError(str(error)))
+                self._run.stop(error if isinstance(error, OmniEditError) else _broken_off(error))
             await self._until(lambda: not self._live)
         finally:
             await self._input.rest()
@@ -371,6 +371,14 @@ class Batch:
 
     def _clock(self) -> Clock:
         return self._engine.clock if self._engine is not None else SystemClock()
+
+
+def _broken_off(error: Exception) -> OmniEditError:
+    return OmniEditError(
+        f"the batch was broken off: {type(error).__name__}: {error}",
+        code="broken_off",
+        mend="nothing paid is forgotten: run the same again with the same journal",
+    )
 
 
 async def _budget(journal: Journal, limit: float | None) -> Budget:

@@ -129,7 +129,7 @@ class Bookkeeper:
         nonce = record.entry.nonce or ""
         detail = _RECOGNISED if replayed else None
         await self._answer(record, Answer(nonce, Outcome.accepted, now, task.id, detail), step.entry)
-        record.refused_since, record.misses = None, 0
+        record.refused_since, record.misses, record.fresh = None, 0, True
         record.entry, record.estimate, record.accepted_at = step.entry, task.estimated_time, self._clock.monotonic()
         record.looked_at = self._accepted_at = record.accepted_at
         record.tell(step.changes)
@@ -247,6 +247,7 @@ class Bookkeeper:
         _log.critical("journal.failed task_id=%s nonce=%s: %s", error.task_id, record.entry.nonce, error.message)
         record.run.budget.leave_open(record.key)
         self._stopped(record, error)
+        self._freed()
 
 
 def uncertain(entry: Entry, reason: str) -> SubmissionUncertain:

@@ -17,7 +17,7 @@ from omniedit.errors import ConfigurationError
 from omniedit.flow.asking import ask
 from omniedit.flow.calls import Calls
 from omniedit.flow.chores import Chores, Once
-from omniedit.flow.intent import new_nonce
+from omniedit.flow.intent import new_nonce, wish_of
 from omniedit.flow.journals import Journals
 from omniedit.flow.movers import Movers
 from omniedit.flow.settings import (
@@ -182,7 +182,7 @@ class Client:
             overwrite: replace a result that exists, never the clip itself; the client's setting when not given.
             on_uncertain: as for the client.
             on_transfer: told of the bytes of uploads and downloads as they move.
-            callback_url: as for `Edit`, like `model` and `variant`.
+            callback_url: as for `Edit`, like `model` and `variant`; with a whole `Edit` none of them is taken.
 
         Raises:
             InvalidEdit, ConfigurationError: the edit, the clip or the place is wrong; nothing was sent.
@@ -195,14 +195,10 @@ class Client:
         from omniedit.flow.edit import EditRun
         from omniedit.flow.placing import read_placing
 
-        wish = (
-            source
-            if isinstance(source, Edit)
-            else Edit(source, prompt or "", callback_url=callback_url, model=model, variant=variant, **unsupported)
-        )
+        fields = {"callback_url": callback_url, "model": model, "variant": variant, **unsupported}
         return EditRun(
             self,
-            wish,
+            wish_of(source, prompt, fields),
             read_placing(save_to),
             self._journals.own,
             on_uncertain=self._on_uncertain if on_uncertain is None else read_on_uncertain(on_uncertain),
@@ -331,6 +327,7 @@ class Client:
         Raises:
             PreflightFailed: with all reasons.
         """
+        self._entered()
         return await self._movers.sources().check(os.fspath(source))
 
     def statistics(self) -> EngineStatistics | None:

@@ -46,8 +46,10 @@ class Workplace(Protocol):
 class EditRun:
     """One edit under way; `client.edit(...)` makes it and nothing happens until it is awaited or iterated.
 
-    `await run` gives the `Saved` clip or raises a typed error. `async for change in run` gives every change of status;
-    awaiting afterwards gives the result at once. Both may be mixed.
+    `await run` gives the `Saved` clip or raises a typed error. `async for change in run` gives every change of status,
+    the last one with the error of a bad end; what stops the edit where it stands (a refused key, a download that cannot
+    be saved, a closed client) is raised after its last change. Awaiting afterwards gives the result at once. Both may
+    be mixed.
 
     Cancelling the `await`, or breaking out of the `async for`: what is not paid for yet is withdrawn. A paid request
     that is just leaving is waited for (at most the client's grace) and written down. After a cancelled `await` an
@@ -118,7 +120,7 @@ class EditRun:
 
     async def _changes(self) -> AsyncIterator[Change]:
         await self._left()
-        self._stream.attach()
+        await self._stream.attach()
         self._parties += 1
         try:
             self._begin()
@@ -129,6 +131,14 @@ class EditRun:
             self._parties -= 1
             if not self._parties and self._outcome is not None and not self._outcome.done():
                 self._hold()
+        self._raise_untold()
+
+    def _raise_untold(self) -> None:
+        """What ended the edit where it stood, or before it stood anywhere, is in no change: nobody may miss it."""
+        ended = self._outcome.result() if self._outcome is not None and self._outcome.done() else None
+        told = self._last is not None and self._last.error is not None
+        if isinstance(ended, OmniEditError) and not told:
+            raise ended
 
     async def _left(self) -> None:
         """Whoever comes back waits until the last one has quite left."""

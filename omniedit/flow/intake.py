@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from itertools import islice
 
@@ -12,6 +13,7 @@ from omniedit.models import Edit
 __all__ = ["Intake"]
 
 _NAP = 0.25  # seconds: how often a look is taken whether an edit is still wanted
+_LONG = 0.05  # seconds: the longest that an input may take for a page, before a look is taken at what else there is
 
 
 class Intake:
@@ -26,25 +28,42 @@ class Intake:
         self._later = aiter(edits) if isinstance(edits, AsyncIterable) else None
         self._now = iter(edits) if isinstance(edits, Iterable) else iter(())
         self._coming: asyncio.Task[list[Edit]] | None = None
+        self._broken: Exception | None = None
         self.taken = 0
         self.exhausted = False
 
     async def page(self, size: int, given_up: Callable[[], bool]) -> list[tuple[int, Edit]]:
         """The next edits with their positions, from 1; an async input gives one at a time, as it comes.
 
-        `given_up` says that no more are wanted, so that nobody waits for an input that may never go on.
+        `given_up` says that no more are wanted, so that nobody waits for an input that may never go on. An input that
+        raises does so after what it gave before.
 
         Raises:
             InvalidEdit: what came is no edit.
         """
-        edits = list(islice(self._now, size)) if self._later is None else await self._one(self._later, given_up)
+        edits = self._some(size) if self._later is None else await self._one(self._later, given_up)
         self.exhausted = not edits
         first = self.taken + 1
         self.taken += len(edits)
-        numbered = list(enumerate(edits, first))
-        for number, edit in numbered:
-            _check_kind(edit, number)
-        return numbered
+        return list(enumerate(edits, first))
+
+    def _some(self, size: int) -> list[Edit]:
+        """At most so many, and fewer of a slow input: nothing else goes on while it is asked."""
+        if self._broken is not None:
+            raise self._broken
+        edits: list[Edit] = []
+        until = time.monotonic() + _LONG
+        try:
+            for edit in islice(self._now, size):
+                _check_kind(edit, self.taken + len(edits) + 1)
+                edits.append(edit)
+                if time.monotonic() > until:
+                    break
+        except Exception as error:
+            if not edits:
+                raise
+            self._broken = error
+        return edits
 
     async def _one(self, later: AsyncIterator[Edit], given_up: Callable[[], bool]) -> list[Edit]:
         self._coming = coming = self._coming or asyncio.get_running_loop().create_task(_next_of(later))
@@ -54,7 +73,10 @@ class Intake:
             await self.rest()
             return []
         self._coming = None
-        return coming.result()
+        edits = coming.result()
+        for edit in edits:
+            _check_kind(edit, self.taken + 1)
+        return edits
 
     async def rest(self) -> None:
         """Wait for no more. An edit that has come already is kept; an async generator that still waits ends by it."""

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Never, cast
 
 from omniedit.core.preflight import is_url
+from omniedit.errors import InvalidEdit
 from omniedit.models import DEFAULT_MODEL, Edit, Intent, Task
 
 if TYPE_CHECKING:
     from omniedit.models import Entry
 
-__all__ = ["OnUncertain", "intent_of", "new_nonce", "shown", "unknown_edit"]
+__all__ = ["OnUncertain", "intent_of", "new_nonce", "shown", "unknown_edit", "wish_of"]
+
+
+# What a call says of an edit beside its source and prompt when it says nothing.
+_PLAIN: Mapping[str, object] = {"callback_url": None, "model": DEFAULT_MODEL, "variant": 0}
 
 
 class OnUncertain(StrEnum):
@@ -22,6 +29,22 @@ class OnUncertain(StrEnum):
     """Leave it to the user."""
     replay = "replay"
     """Repeat it with the same key and body."""
+
+
+def wish_of(source: str | os.PathLike[str] | Edit, prompt: str | None, fields: Mapping[str, object]) -> Edit:
+    """The edit that a call of `Client.edit` names; a whole `Edit` stands for itself.
+
+    Raises:
+        InvalidEdit: a whole edit and a part of one; nobody knows which of the two is to be paid for.
+    """
+    if not isinstance(source, Edit):
+        return Edit(source, prompt or "", **cast("dict[str, Never]", fields))
+    if prompt is not None or fields != _PLAIN:
+        raise InvalidEdit(
+            "an Edit says all by itself, and the call says more",
+            mend="write it into the Edit (attrs.evolve(edit, variant=1)), or give source and prompt",
+        )
+    return source
 
 
 def new_nonce() -> str:

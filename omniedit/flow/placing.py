@@ -109,11 +109,11 @@ def read_folder(save_to: str | os.PathLike[str], template: str = DEFAULT_TEMPLAT
     """Where the results of a batch go: into a folder, or under a prefix of a bucket.
 
     Raises:
-        InvalidEdit: the template is wrong.
+        InvalidEdit: the template is wrong, or that is no path.
         ConfigurationError: the bucket cannot be opened, or the prefix is wrong. The store itself is not asked.
     """
     check_template(template)
-    text = os.fspath(save_to)
+    text = _path_text(save_to)
     if is_object(text):
         from omniedit.media.bucket import Bucket
 
@@ -127,11 +127,12 @@ def read_placing(save_to: str | os.PathLike[str] | None) -> Placing:
     """Where one result goes: into a folder (it exists, or the path ends with a slash), or under one name.
 
     Raises:
+        InvalidEdit: that is no path.
         ConfigurationError: into an object store.
     """
     if save_to is None:
         return Placing("", single=True)
-    text = os.fspath(save_to)
+    text = _path_text(save_to)
     if is_object(text):
         raise ConfigurationError(
             f"{text} is in an object store, and one result is saved into a file", mend="use a batch, or a path"
@@ -139,6 +140,15 @@ def read_placing(save_to: str | os.PathLike[str] | None) -> Placing:
     if text.endswith(("/", os.sep)) or os.path.isdir(text):  # noqa: PTH112 - unlike Path.is_dir, it never raises
         return Placing(text, single=True)
     return Placing(str(Path(text).parent), fixed=str(Path(text)))
+
+
+def _path_text(save_to: str | os.PathLike[str]) -> str:
+    text = os.fspath(save_to) if hasattr(save_to, "__fspath__") else save_to
+    if not isinstance(text, str):
+        raise InvalidEdit(
+            f"save_to must be a path, not {type(save_to).__name__}", field="save_to", mend="give text, or a Path"
+        )
+    return text
 
 
 def is_own_clip(edit: Edit, place: str) -> bool:

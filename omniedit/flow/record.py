@@ -80,6 +80,8 @@ class Record:
     taken_at: float
     moved: bool = False
     """Its result goes into another folder than the journal says: it replaces nothing there."""
+    fresh: bool = False
+    """Whether its task was accepted in this run, as its answer said."""
     progress: int = 0
     seconds: float | None = None
     """Length of the clip, when preflight has seen it."""

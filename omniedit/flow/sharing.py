@@ -16,7 +16,7 @@ _T = TypeVar("_T")
 
 @attrs.define
 class _Run(Generic[_T]):
-    task: asyncio.Task[_T]
+    task: asyncio.Task[_T] = attrs.field(init=False)
     waiting: int = 0
 
 
@@ -30,7 +30,8 @@ class Shared(Generic[_K, _T]):
         """What `make` gives, or what the run under way gives; its error reaches everybody who waits."""
         run = self._runs.get(key)
         if run is None:
-            run = self._runs[key] = _Run(asyncio.create_task(self._made(key, make)))
+            run = self._runs[key] = _Run()
+            run.task = asyncio.create_task(self._made(key, run, make))  # a loop with eager tasks begins it right here
         run.waiting += 1
         try:
             return await asyncio.shield(run.task)
@@ -41,8 +42,7 @@ class Shared(Generic[_K, _T]):
                 run.task.cancel()
                 await asyncio.wait([run.task])
 
-    async def _made(self, key: _K, make: Callable[[], Awaitable[_T]]) -> _T:
-        run = self._runs[key]
+    async def _made(self, key: _K, run: _Run[_T], make: Callable[[], Awaitable[_T]]) -> _T:
         try:
             return await make()
         finally:

@@ -18,7 +18,7 @@ import attrs
 
 from omniedit.clock import Clock, SystemClock
 from omniedit.core.preflight import is_url, refuse_clip
-from omniedit.errors import HostingFailed, PreflightFailed
+from omniedit.errors import HostingFailed, OmniEditError, PreflightFailed
 from omniedit.flow.hosts import Host, OnUpload, ServiceFiles
 from omniedit.flow.intent import shown
 from omniedit.flow.sharing import Shared
@@ -190,7 +190,7 @@ class Sources:
         if memory is not None and (known := await memory.recall_upload(content, host.name, now)) is not None:
             return known
         async with self._uploads:
-            hosted = await host.host(state.path, on_progress=on_upload)
+            hosted = await _put(host, state.path, on_upload)
         if _state(state.path) != state:
             raise HostingFailed(
                 f"{state.path} changed while it was uploaded", mend="nothing was submitted; run the edit again"
@@ -228,6 +228,29 @@ class _Recent(Generic[_K, _V]):
         self._items[key] = value
         if len(self._items) > self._most:
             self._items.popitem(last=False)
+
+
+async def _put(host: Host, path: Path, on_upload: OnUpload | None) -> Hosted:
+    """Host a file. A host may be anybody's: what it raises, or gives back, is told as its own failure."""
+    try:
+        hosted = await host.host(path, on_progress=on_upload)
+    except OmniEditError:
+        raise
+    except Exception as error:
+        raise HostingFailed(
+            f"{path.name}: {host.name} raised {type(error).__name__}",
+            mend="nothing was submitted; see the cause of this error",
+        ) from error
+    if not _is_hosted(hosted):
+        raise HostingFailed(
+            f"{path.name}: {host.name} gave a {type(hosted).__name__}, and no Hosted",
+            mend="nothing was submitted; let it return Hosted(url, expires_at)",
+        )
+    return hosted
+
+
+def _is_hosted(given: object) -> bool:
+    return isinstance(given, Hosted)
 
 
 def _state(path: Path) -> _FileState:

@@ -14,6 +14,8 @@ from omniedit.changes import Change
 
 __all__ = ["ChangeStream"]
 
+_TURNS = 8  # of the loop: Python closes an async generator that was left in two
+
 
 class ChangeStream:
     """A queue of changes with at most one reader. `backlog` tells the writer when to slow down."""
@@ -37,12 +39,15 @@ class ChangeStream:
         """Whether somebody reads."""
         return self._reading
 
-    def attach(self) -> None:
-        """Begin to keep changes for a reader.
+    async def attach(self) -> None:
+        """Begin to keep changes for a reader. One who broke off is gone some turns of the loop later: he is waited for.
 
         Raises:
             RuntimeError: there is one already.
         """
+        for _ in range(_TURNS):
+            if self._reading:
+                await asyncio.sleep(0)
         if self._reading:
             raise RuntimeError("this run is being iterated already: one reader at a time")
         self._reading = True

@@ -96,7 +96,7 @@ class Submitter:
         self._alarm = Alarm(clock, self._wake)
         self._waiting_for_budget: list[Record] = []
         self._paying: dict[Record, asyncio.Task[None]] = {}
-        self._crew = Crew(_WORKERS, self._take, self._work, lambda record: on_ended(record, defect(record)))
+        self._crew = Crew(_WORKERS, self._take, self._work, self._broke)
         self._closed = False
         self._books = Bookkeeper(
             clock,
@@ -191,6 +191,11 @@ class Submitter:
             return
         self._on_ended(record, error)
 
+    def _broke(self, record: Record) -> None:
+        record.run.budget.leave_open(record.key)
+        self._on_ended(record, defect(record))
+        self._reconsider()
+
     def _stop(self, record: Record, error: OmniEditError) -> None:
         if record.entry.status == Status.uploading:
             step = move(record.entry, Status.queued, self._clock.utcnow())
@@ -275,6 +280,9 @@ class Submitter:
             await self._books.conclude(record, verdict, said)
         except JournalError as error:
             self._books.unwritten(record, verdict, error)
+        except Exception as error:  # noqa: BLE001 - the id of a paid task is said, and no more are paid for, whatever broke
+            _log.exception("submit.unbooked; this is a defect of omniedit, or of a journal of yours")
+            self._books.unwritten(record, verdict, JournalError(f"the answer was not booked: {type(error).__name__}"))
 
     async def _intend(self, record: Record, clip: Clip) -> None:
         entry = record.entry

@@ -263,7 +263,7 @@ class Watcher:
         before, reserved = record.entry.status, record.entry.credits_reserved
         await self._observe(record, task, at)
         if record.entry.status in {Status.failed, Status.cancelled} and not record.entry.credits:
-            record.run.budget.refund(reserved or 0.0)
+            record.run.budget.refund(reserved or 0.0, fresh=record.fresh)
         if _over(record.entry.status):
             self._learn(record, now, fresh=before != record.entry.status)
         else:

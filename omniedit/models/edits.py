@@ -117,6 +117,7 @@ class Edit:
         **unsupported: Never,
     ) -> None:
         where = os.fspath(source) if isinstance(source, os.PathLike) else source
+        more = _carried(unsupported)
         values: dict[str, object] = {
             "source": where,
             "prompt": prompt,
@@ -124,7 +125,7 @@ class Edit:
             "callback_url": callback_url,
             "model": model,
             "variant": variant,
-            "unsupported": MappingProxyType(dict(unsupported)) if unsupported else _EMPTY,
+            "unsupported": MappingProxyType(more) if more else _EMPTY,
             "key": _identity(where, prompt, model, variant),
         }
         for field, value in values.items():
@@ -137,6 +138,14 @@ class Edit:
 
 def _rebuild_edit(source: str, prompt: str, more: dict[str, Never]) -> Edit:
     return Edit(source, prompt, **more)
+
+
+def _carried(given: Mapping[str, object]) -> dict[str, object]:
+    """Fields that the service does not have; `attrs.evolve` gives those of the edit it copies as one, and its key."""
+    copied = given.get("unsupported")
+    if not isinstance(copied, Mapping):
+        return dict(given)
+    return {**copied, **{name: value for name, value in given.items() if name not in {"unsupported", "key"}}}
 
 
 def _identity(source: object, prompt: object, model: object, variant: object) -> str:

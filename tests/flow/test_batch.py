@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
 
 from omniedit import Edit, JournalBusy, MemoryJournal, Status
-from omniedit.errors import BudgetExhausted, InvalidEdit, JournalError
+from omniedit.errors import BudgetExhausted, HostingFailed, InvalidEdit, JournalError
+from omniedit.flow.hosts import OnUpload
+from omniedit.flow.intake import Intake
+from omniedit.models import Answer, Entry, Hosted
 from omniedit.testing import Limit
 
 
@@ -408,3 +413,94 @@ async def test_statistics_tell_what_is_going_on(world: Any) -> None:
         assert done.engine.bytes == sum(path.stat().st_size for path in w.out.glob("*.mp4"))
         assert 0 < done.engine.bytes_per_second <= done.engine.bytes
         assert "finished" in repr(batch)
+
+
+class ForgetfulJournal(MemoryJournal):
+    """A journal that takes no answers, in its own words or in foreign ones."""
+
+    def __init__(self, kind: type[Exception]) -> None:
+        super().__init__()
+        self._kind = kind
+
+    async def answer(self, answer: Answer, entry: Entry | None = None) -> None:
+        """Fail."""
+        raise self._kind("the disk is gone")
+
+
+@pytest.mark.parametrize("kind", [JournalError, RuntimeError])
+@pytest.mark.parametrize("limit", [None, 200.0])
+async def test_answer_that_cannot_be_booked_ends_those_who_wait_for_money_too(
+    world: Any, kind: type[Exception], limit: float | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing more is paid for, the id of what was paid is said aloud, and the batch comes to its end."""
+    async with world() as w, w.client(journal=ForgetfulJournal(kind)) as client:
+        async with asyncio.timeout(30):
+            summary = await client.batch(w.edits(40), save_to=w.out, max_credits=limit)
+        assert isinstance(summary.stopped, JournalError)
+        assert (summary.total, summary.saved) == (40, 0)
+        assert 1 <= len(w.sandbox.submissions) <= (24 if limit is None else 1)
+        assert all(task.id in caplog.text for task in w.sandbox.accepted)
+
+
+async def test_hosts_that_break_end_their_own_edit_alone(world: Any, tmp_path: Path) -> None:
+    """A host may be anybody's: its failure is told as its own, and the others go on."""
+
+    class Broken:
+        name = "broken"
+
+        async def host(self, path: Path, *, on_progress: OnUpload | None = None) -> Hosted:
+            raise RuntimeError("no such bucket")
+
+    clip = tmp_path / "mine.mp4"
+    clip.write_bytes(b"clip")
+    async with world() as w, w.client(host=Broken()) as client:
+        summary = await client.batch([Edit(clip, "x"), w.edit()], save_to=w.out)
+        assert summary.counts == {Status.rejected: 1, Status.saved: 1}
+        assert isinstance(summary.failures[0].error, HostingFailed)
+
+
+async def test_failed_task_of_an_earlier_run_takes_nothing_from_what_this_run_reserved(world: Any) -> None:
+    """The sum is of this run; what comes back of an earlier one was never in it."""
+    journal = MemoryJournal()
+    async with world([{"fault": "fail", "prompt": "old 0."}], task_seconds=20.0) as w:
+        async with w.client(journal=journal) as client:
+            async for change in client.batch(w.edits(1, "old"), save_to=w.out):
+                if change.status == Status.pending:
+                    break
+        async with w.client(journal=journal) as client:
+            summary = await client.batch(w.edits(1, "new"), save_to=w.out)
+        assert summary.counts == {Status.failed: 1, Status.saved: 1}
+        assert summary.credits_reserved == w.sandbox.accepted[1].reserved
+
+
+@pytest.mark.parametrize("wrong", ["raises", "no edit"])
+async def test_what_an_input_gave_before_it_broke_is_taken(world: Any, wrong: str) -> None:
+    """As from an input that comes one by one: the journal has it, and the error is raised."""
+
+    def edits() -> Iterator[Any]:
+        yield from w.edits(3)
+        if wrong == "raises":
+            raise ZeroDivisionError("row 4")
+        yield "no edit"
+
+    journal = MemoryJournal()
+    async with world() as w, w.client(journal=journal) as client:
+        batch = client.batch(edits(), save_to=w.out)
+        for _ in range(2):
+            with pytest.raises((ZeroDivisionError, InvalidEdit), match=r"row 4|number 4"):
+                await batch
+        assert sum((await journal.counts()).statuses.values()) == 3
+        assert batch.statistics().taken == 3
+
+
+async def test_slow_input_gives_short_pages() -> None:
+    """While it is asked nothing else goes on; so it is not asked for a whole page at once."""
+
+    def edits() -> Iterator[Edit]:
+        for number in range(3):
+            time.sleep(0.06)
+            yield Edit(f"{number}.mp4", "x")
+
+    intake = Intake(edits())
+    assert [len(await intake.page(128, lambda: False)) for _ in range(4)] == [1, 1, 1, 0]
+    assert (intake.taken, intake.exhausted) == (3, True)

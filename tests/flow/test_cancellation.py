@@ -372,3 +372,20 @@ async def test_work_cancelled_with_its_loop_is_begun_again() -> None:
     await once.done()
     await once.done()
     assert len(times) == 2
+
+
+async def test_broken_off_and_watched_again_at_once(world: Any) -> None:
+    """A loop that is left closes its reader some turns of the event loop later: the next one waits for that."""
+    async with world() as w, w.client() as client:
+        runs: list[Any] = [
+            client.edit(w.edit(), save_to=w.folder / "a.mp4"),
+            client.batch(w.edits(3, "more"), save_to=w.out),
+        ]
+        for run in runs:
+            for _ in range(3):
+                async for _change in run:
+                    break
+            last = [change.status async for change in run]
+            assert last[-1] == Status.saved
+            await run
+        w.check(posts=4, files=4)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from omniedit import Edit, InvalidEdit, Status, TaskCancelled, TaskFailed
-from omniedit.errors import ConfigurationError
+from omniedit.errors import AuthenticationFailed, ConfigurationError, JournalBusy
 
 LIFE = ["queued", "submitting", "pending", "processing", "completed", "downloading", "saved"]
 
@@ -228,3 +228,51 @@ async def test_local_clips_are_hosted_first(world: Any, tmp_path: Path) -> None:
         changes = await w.watch(client.edit(clip, "snow", save_to=w.out / "a.mp4"))
         assert told(changes) == ["queued", "uploading", *LIFE[1:]]
         assert w.sandbox.accepted[0].source.startswith(w.sandbox.media_url)
+
+
+async def test_what_no_change_can_tell_is_raised_from_the_loop(world: Any) -> None:
+    """Who only watches learns of a refused key and of a journal that is held; a bad end is told once, by its change."""
+    async with world([{"fault": "fail"}]) as w, w.client() as client:
+        with pytest.raises(TaskFailed):
+            await client.edit(w.edit(), save_to=w.folder / "a.mp4")
+        async with w.client() as other:
+            with pytest.raises(JournalBusy):
+                await w.watch(other.edit(w.edit(1), save_to=w.folder / "b.mp4"))
+        async with w.client(journal=None, api_key="sk-sandbox-unauthorized") as other:
+            run = other.edit(w.edit(1), save_to=w.folder / "b.mp4")
+            told: list[Status] = []
+            for _ in range(2):
+                with pytest.raises(AuthenticationFailed):  # noqa: PT012 - what came before the error counts too
+                    async for change in run:
+                        told.append(change.status)  # noqa: PERF401 - see above
+            assert told == ["queued", "submitting", "queued"]
+            with pytest.raises(AuthenticationFailed):
+                await run
+
+
+async def test_a_whole_edit_and_parts_of_one_are_refused(world: Any) -> None:
+    """Nobody knows which of two prompts is to be paid for."""
+    async with world() as w, w.client() as client:
+        for more in ({"prompt": "another"}, {"variant": 1}, {"model": "other"}, {"duration": 5}):
+            with pytest.raises(InvalidEdit, match="says more"):
+                client.edit(w.edit(), save_to=w.out, **more)
+
+
+@pytest.mark.parametrize("place", [None, 7, b"out"])
+async def test_what_is_no_path_is_told_so(world: Any, place: Any) -> None:
+    """As an error of the library, before anything is made."""
+    async with world() as w, w.client() as client:
+        with pytest.raises(InvalidEdit, match="must be a path"):
+            client.batch([], save_to=place)
+        if place is not None:
+            with pytest.raises(InvalidEdit, match="must be a path"):
+                client.edit(w.edit(), save_to=place)
+
+
+async def test_closed_client_looks_at_no_clip(world: Any) -> None:
+    """It would open a connection that nobody closes."""
+    async with world() as w:
+        client = w.client()
+        await client.close()
+        with pytest.raises(ConfigurationError, match="closed"):
+            await client.check("https://clips.example.com/a.mp4")

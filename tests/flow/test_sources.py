@@ -587,3 +587,37 @@ def test_without_the_extra_the_bucket_says_how_to_get_it() -> None:
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.startswith("ConfigurationError")
     assert "omniedit[s3]" in out
+
+
+async def test_hosts_that_give_no_hosted_are_told_so(tmp_path: Path) -> None:
+    """Whatever a host of one's own gives back."""
+
+    class Plain:
+        name = "plain"
+
+        async def host(self, path: Path, *, on_progress: OnUpload | None = None) -> Hosted:
+            return "https://shelf.example/1.mp4"  # type: ignore[return-value]
+
+    clip = tmp_path / "a.mp4"
+    clip.write_bytes(b"clip")
+    with pytest.raises(HostingFailed, match="plain gave a str"):
+        await Sources(Plain(), preflight=False).resolve(Edit(clip, PROMPT))
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
+async def test_shared_work_may_begin_at_once() -> None:
+    """On a loop with eager tasks it begins, and may end, before anybody knows of it."""
+    loop, shared = asyncio.get_running_loop(), Shared[str, int]()
+    loop.set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined,unused-ignore]
+
+    async def at_once() -> int:
+        return 1
+
+    async def later() -> int:
+        await asyncio.sleep(0)
+        return 2
+
+    try:
+        assert [await shared.get("a", at_once), await shared.get("a", later)] == [1, 2]
+    finally:
+        loop.set_task_factory(None)
