@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import runpy
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,3 +51,10 @@ def test_the_page_of_the_lifecycle_is_made_from_the_table() -> None:
     """Run `python docs/lifecycle_page.py` after a change to the table."""
     made = runpy.run_path(os.fspath(ROOT / "docs" / "lifecycle_page.py"))
     assert (ROOT / "docs" / "lifecycle.md").read_text(encoding="utf-8") == made["page"]()
+
+
+def test_the_pages_of_the_root_are_shipped_with_the_source() -> None:
+    """The tests above read them, so who unpacks the source distribution needs them; the readme goes by itself."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    shipped = project["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
+    assert {f"/{page.name}" for page in ROOT.glob("*.md")} - {"/README.md"} <= set(shipped)

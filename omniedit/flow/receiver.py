@@ -106,7 +106,8 @@ class Receiver:
             await site.start()
             name, bound = runner.addresses[0][:2]
             _log.info("callbacks.serving host=%s port=%s prefix=%s", name, bound, prefix)
-            yield f"http://{name}:{bound}{prefix}"
+            shown = f"[{name}]" if ":" in name else name
+            yield f"http://{shown}:{bound}{prefix}"
         finally:
             await runner.cleanup()
 

@@ -28,9 +28,8 @@ from omniedit.sandbox.timing import SandboxTime
 
 __all__ = ["SandboxServer"]
 
-_SHUTDOWN_SECONDS = 0.1
+_SHUTDOWN_SECONDS = 0.1  # for requests that are being answered; hanging ones are cut
 _LINGERING_SECONDS = 0.5  # how long the rest of a refused upload is read, so that its sender sees the answer
-"""For requests that are being answered; hanging ones are cut."""
 _BACKLOG = 4096
 
 

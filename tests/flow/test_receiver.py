@@ -53,6 +53,20 @@ async def test_a_callback_brings_the_result_long_before_the_next_look(clip: Path
         assert len(looks) == 1
 
 
+async def test_the_address_of_a_receiver_on_ipv6_can_be_called() -> None:
+    """An IPv6 host stands in brackets; without them the address is no URL."""
+    receiver = Receiver(lambda _nonce, _task_id: True)
+    try:
+        async with (
+            receiver.served("::1", 0) as address,
+            aiohttp.ClientSession() as caller,
+            caller.post(f"{address}/{'n' * 32}", data=BODY) as reply,
+        ):
+            assert reply.status == 204
+    except OSError as error:
+        pytest.skip(f"no IPv6 on this machine: {error}")
+
+
 async def test_every_edit_has_a_path_of_its_own_that_nobody_can_guess(clip: Path, tmp_path: Path) -> None:
     """Two edits, two nonces, and neither is in a log or a repr."""
     async with Sandbox(SLOW_TO_LOOK) as sandbox, called_client(sandbox) as (client, receiver, _):
