@@ -177,7 +177,7 @@ class Watcher:
         bundle = tuple(record for record in bundle if not record.released)
         with turn:
             if not bundle:
-                turn.answered()
+                turn.unused()
                 return
             self.looks += 1
             if len(bundle) == 1:
