@@ -234,6 +234,15 @@ class Governor:
         """Requests accepted per second, in the last minute."""
         return self._facts.goodput.rate(self._at(now))
 
+    @property
+    def asked(self) -> float:
+        """The instant until which the service has asked for a pause."""
+        return self._pause.asked
+
+    def hold(self, until: float) -> None:
+        """The service has asked for a pause until then; another governor of the lane was told."""
+        self._pause.hold(until)
+
     def begin_at(self, rate: float) -> None:
         """Go at least so fast while nothing else is known: another lane of the key has achieved it."""
         facts = self._facts

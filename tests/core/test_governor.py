@@ -408,6 +408,15 @@ def test_retry_after_is_never_undercut(waits: list[float], jitter: float) -> Non
         assert isinstance(governor.when(now), WaitUntil) or now >= 0.5 + max(waits)
 
 
+def test_a_pause_that_another_was_asked_for_is_kept() -> None:
+    """And told on."""
+    told, other = Governor(0.0), Governor(0.0)
+    told.refused(told.send(0.0), 0.5, Hint(retry_after=20.0), 0.0)
+    other.hold(told.asked)
+    assert other.when(1.0) == told.when(1.0) == WaitUntil(20.5)
+    assert isinstance(other.when(20.5), Go)
+
+
 def test_a_retry_after_of_years_is_believed_for_an_hour() -> None:
     """The cap is a setting."""
     governor = Governor(0.0, retry_after_cap=60.0)
