@@ -97,6 +97,11 @@ class Gate:
         """State limits for the submits, or tighten those stated before: of two, the lower holds."""
         self._queues[Lane.SUBMIT].governor.restrict(max_rate=max_rate, max_tasks=max_in_flight)
 
+    def believe(self, retry_after_cap: float) -> None:
+        """Believe a `Retry-After` of at least so many seconds."""
+        for queue in self._queues.values():
+            queue.governor.believe(retry_after_cap)
+
     def statistics(self) -> GateStatistics:
         """What each lane is doing now."""
         from omniedit.api.statistics import GateStatistics
@@ -322,18 +327,20 @@ def shared_gate(
     *,
     max_rate: float | None = None,
     max_in_flight: int | None = None,
+    retry_after_cap: float = 3600.0,
     clock: Clock | None = None,
 ) -> Gate:
     """The one gate of this key at this origin in the running event loop, made when there is none.
 
     It lives for as long as somebody holds it; pauses that the service asked for are known to the next one. Where
-    several clients state limits, the lower of each holds.
+    several clients state limits, the lower of each holds, and the higher `retry_after_cap`.
     """
     gates = _gates.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
     gate = gates.get((origin, key_fingerprint))
     if gate is None:
         asked = _asked_of(origin, key_fingerprint) if clock is None or isinstance(clock, SystemClock) else None
-        gates[origin, key_fingerprint] = gate = Gate(clock=clock, asked=asked)
+        gates[origin, key_fingerprint] = gate = Gate(clock=clock, asked=asked, retry_after_cap=retry_after_cap)
+    gate.believe(retry_after_cap)
     gate.restrict(max_rate=max_rate, max_in_flight=max_in_flight)
     return gate
 

@@ -230,6 +230,10 @@ class Governor:
         if max_rate is not None:
             self.begin_at(facts.start_rate)
 
+    def believe(self, retry_after_cap: float) -> None:
+        """Believe a `Retry-After` of at least so many seconds."""
+        self._retry_after_cap = max(self._retry_after_cap, retry_after_cap)
+
     def achieved(self, now: float) -> float:
         """Requests accepted per second, in the last minute."""
         return self._facts.goodput.rate(self._at(now))

@@ -112,6 +112,25 @@ async def test_waiters_are_served_in_order(clock: SteppedClock) -> None:
     assert served == list(range(30))
 
 
+async def test_a_newcomer_never_overtakes_who_waits(clock: SteppedClock) -> None:
+    """Not even when the timer is late, so that there would be a turn for the one who comes just now."""
+    gate, served = make_gate(clock), list[str]()
+
+    async def pass_through(name: str) -> None:
+        (await gate.enter(Lane.POLL)).accepted()
+        served.append(name)
+
+    tasks = [asyncio.create_task(pass_through(name)) for name in ("one", "two", "waiting")]
+    await clock.settle()
+    clock.now += 0.6
+    tasks.append(asyncio.create_task(pass_through("newcomer")))
+    await clock.settle()
+    assert served == ["one", "two", "waiting"]
+    await clock.advance(5.0)
+    await asyncio.gather(*tasks)
+    assert served[-1] == "newcomer"
+
+
 async def test_a_lane_keeps_one_timer_however_many_wait(clock: SteppedClock) -> None:
     """Five hundred waiters, one sleeper; none left when all are cancelled."""
     gate = make_gate(clock)
@@ -343,6 +362,13 @@ async def test_a_pause_that_was_asked_for_holds_in_the_loops_that_run_already() 
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_how_long_a_retry_after_is_believed_is_a_setting() -> None:
+    """Of two clients, the longer holds."""
+    gates = [shared_gate("https://long", "key", retry_after_cap=cap) for cap in (60.0, 120.0, 30.0)]
+    (await gates[0].enter(Lane.SUBMIT)).refused({"Retry-After": "100000"})
+    assert 115.0 <= gates[2].statistics().submit.pause <= 123.0
 
 
 async def test_asked_pauses_of_many_keys_are_bounded() -> None:

@@ -425,6 +425,15 @@ def test_a_retry_after_of_years_is_believed_for_an_hour() -> None:
     assert governor.reading(20.0).pause == 40.0
 
 
+def test_of_two_longest_retry_afters_the_longer_is_believed() -> None:
+    """Whoever believes less must not make others too early."""
+    governor = Governor(0.0, retry_after_cap=60.0)
+    governor.believe(30.0)
+    governor.believe(90.0)
+    governor.refused(governor.send(0.0), 0.0, Hint(retry_after=1e9), 0.0)
+    assert governor.when(0.0) == WaitUntil(90.0)
+
+
 EVENT = st.tuples(
     st.floats(-100.0, 1000.0),  # how far the clock moves: it may stand still, and jump both ways
     st.sampled_from(["go", "accepted", "refused", "answered", "lost", "unused", "finished", "failed"]),
