@@ -48,7 +48,7 @@ _NOT_SENT_UPLOAD = "nothing was submitted; host the clip elsewhere and pass its 
 
 @attrs.frozen
 class Timeouts:
-    """Bounds on one request, in seconds. Waiting at the gate is not part of them."""
+    """Bounds on waiting for the service, in seconds. Waiting at the gate is not part of those on one request."""
 
     connect: float = 15.0
     submit: float = 90.0
@@ -56,6 +56,8 @@ class Timeouts:
     read: float = 30.0
     stall: float = 60.0
     """An upload may stand still for this long, and its whole answer may take this long after the last byte."""
+    retry_after: float = 3600.0
+    """The longest `Retry-After` that is believed. Where clients of one key differ, the longest of all holds."""
 
 
 @attrs.define(eq=False, repr=False)
@@ -116,6 +118,11 @@ class Door:
     def longest_submit(self) -> float:
         """Seconds after which a paid request has an answer, or none that anybody would read."""
         return self._timeouts.connect + self._timeouts.submit
+
+    @property
+    def longest_pause(self) -> float:
+        """Seconds of a `Retry-After` that are believed."""
+        return self._timeouts.retry_after
 
     async def submit(self, intent: Intent, departure: Departure | None = None) -> Reply:
         """Send the paid request once.

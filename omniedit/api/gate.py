@@ -4,6 +4,9 @@ A thin asyncio shell around `omniedit.core.governor`, one governor per lane. Wit
 come, first served; urgent waiters go first, but leave every fourth turn to the others. However many wait, a lane keeps
 one timer and wakes one waiter per turn. A cancelled waiter gives its turn back. Time spent here is spent before a
 request exists, so it never counts against an HTTP timeout.
+
+A gate belongs to one event loop, and goes with its last client. A pause that the service has asked for does not: it
+holds for all clients of the key in this process, those of other loops and later ones.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import random
 from asyncio import Future
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping
+from math import inf
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from weakref import WeakKeyDictionary, WeakValueDictionary
@@ -20,7 +24,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 from attrs import evolve
 
 from omniedit.clock import Clock, SystemClock
-from omniedit.core.governor import Go, Governor, Lane, Sent, WaitUntil
+from omniedit.core.governor import Decision, Go, Governor, Lane, Sent, WaitUntil
 from omniedit.core.ratehints import read_hint
 
 if TYPE_CHECKING:
@@ -31,6 +35,16 @@ __all__ = ["Gate", "Lane", "Turn", "shared_gate"]
 _NO_HEADERS: Mapping[str, str] = {}
 _UPLOADS = 4  # at once: they share one uplink, and a refused one has sent its bytes for nothing
 _URGENT_IN_A_ROW = 3  # while others wait, so that nobody waits for ever
+_KEYS = 64  # of which asked pauses are remembered; beyond them the one goes whose gate was made first
+
+
+class _Asked:
+    """Until when (s) the service has asked one lane of a key to wait, whichever gate was told."""
+
+    __slots__ = ("until",)
+
+    def __init__(self) -> None:
+        self.until = -inf
 
 
 class Gate:
@@ -38,6 +52,7 @@ class Gate:
 
     `max_rate` bounds submits per second and `max_in_flight` unfinished tasks; what is not stated is learned.
     `retry_after_cap` (s) is the longest a `Retry-After` is believed. `jitter` returns numbers from 0 to 1.
+    `asked` is what other gates of the key were asked.
     """
 
     def __init__(
@@ -48,16 +63,18 @@ class Gate:
         clock: Clock | None = None,
         jitter: Callable[[], float] = random.random,
         retry_after_cap: float = 3600.0,
+        asked: Mapping[Lane, _Asked] | None = None,
     ) -> None:
         self._clock = clock or SystemClock()
         now = self._clock.monotonic()
         submit = Governor(now, max_rate=max_rate, max_tasks=max_in_flight, retry_after_cap=retry_after_cap)
         poll = Governor(now, retry_after_cap=retry_after_cap)
         upload = Governor(now, max_requests=_UPLOADS, retry_after_cap=retry_after_cap)
+        asked = asked or _asked_of_nobody()
         self._queues = {
-            Lane.SUBMIT: _Queue(submit, self._clock, jitter, makes_tasks=True, follower=poll),
-            Lane.POLL: _Queue(poll, self._clock, jitter),
-            Lane.UPLOAD: _Queue(upload, self._clock, jitter),
+            Lane.SUBMIT: _Queue(submit, self._clock, jitter, asked[Lane.SUBMIT], makes_tasks=True, follower=poll),
+            Lane.POLL: _Queue(poll, self._clock, jitter, asked[Lane.POLL]),
+            Lane.UPLOAD: _Queue(upload, self._clock, jitter, asked[Lane.UPLOAD]),
         }
 
     def enter(self, lane: Lane, *, urgent: bool = False) -> Coroutine[None, None, Turn]:
@@ -79,6 +96,11 @@ class Gate:
     def restrict(self, *, max_rate: float | None = None, max_in_flight: int | None = None) -> None:
         """State limits for the submits, or tighten those stated before: of two, the lower holds."""
         self._queues[Lane.SUBMIT].governor.restrict(max_rate=max_rate, max_tasks=max_in_flight)
+
+    def believe(self, retry_after_cap: float) -> None:
+        """Believe a `Retry-After` of at least so many seconds."""
+        for queue in self._queues.values():
+            queue.governor.believe(retry_after_cap)
 
     def statistics(self) -> GateStatistics:
         """What each lane is doing now."""
@@ -122,6 +144,7 @@ class Turn:
         if retry_after is not None:
             hint = evolve(hint, retry_after=retry_after)
         queue.governor.refused(self._sent, queue.now(), hint, queue.jitter())
+        queue.tell()
         queue.pump()
 
     def answered(self, headers: Mapping[str, str] = _NO_HEADERS) -> None:
@@ -169,6 +192,7 @@ class _Queue:
         governor: Governor,
         clock: Clock,
         jitter: Callable[[], float],
+        asked: _Asked,
         *,
         makes_tasks: bool = False,
         follower: Governor | None = None,
@@ -178,6 +202,7 @@ class _Queue:
         self.clock = clock
         self.now = clock.monotonic
         self.jitter = jitter
+        self._asked = asked
         self.makes_tasks = makes_tasks
         self._urgent: OrderedDict[Future[Turn], None] = OrderedDict()
         self._waiting: OrderedDict[Future[Turn], None] = OrderedDict()
@@ -188,7 +213,7 @@ class _Queue:
     async def enter(self, *, urgent: bool) -> Turn:
         if not self._urgent and not self._waiting:
             now = self.now()
-            if isinstance(self.governor.when(now), Go):
+            if isinstance(self._when(now), Go):
                 return Turn(self, self.governor.send(now))
         line = self._urgent if urgent else self._waiting
         waiter: Future[Turn] = asyncio.get_running_loop().create_future()
@@ -211,7 +236,7 @@ class _Queue:
         """Hand out turns while the governor lets requests leave, then set the timer for the next."""
         while line := self._next_line():
             now = self.now()
-            decision = self.governor.when(now)
+            decision = self._when(now)
             if isinstance(decision, WaitUntil):
                 self._wake_at(decision.at, now)
                 return
@@ -226,6 +251,18 @@ class _Queue:
             return self._waiting
         return self._urgent or self._waiting
 
+    def tell(self) -> None:
+        """Let all of the key know how long the service has asked to wait."""
+        self._asked.until = max(self._asked.until, self.governor.asked)
+
+    def _heed(self, now: float) -> None:
+        if self._asked.until > now:
+            self.governor.hold(self._asked.until)
+
+    def _when(self, now: float) -> Decision:
+        self._heed(now)
+        return self.governor.when(now)
+
     def lead(self) -> None:
         """Let the follower know what this lane has achieved."""
         if self._follower is not None:
@@ -235,7 +272,7 @@ class _Queue:
         if self._timer is not None and self._wakes_at <= at:
             return  # it wakes early enough, and will look again
         self._sleep_no_more()
-        if at < float("inf"):
+        if at < inf:
             self._wakes_at = at
             self._timer = asyncio.get_running_loop().create_task(self._sleep(at - now))
 
@@ -256,7 +293,9 @@ class _Queue:
     def statistics(self) -> LaneStatistics:
         from omniedit.api.statistics import LaneStatistics
 
-        reading = self.governor.reading(self.now())
+        now = self.now()
+        self._heed(now)
+        reading = self.governor.reading(now)
         return LaneStatistics(
             regime=reading.regime,
             rate=reading.rate,
@@ -274,6 +313,11 @@ class _Queue:
         return f"{self.governor!r} waiting={len(self._urgent) + len(self._waiting)}"
 
 
+def _asked_of_nobody() -> Mapping[Lane, _Asked]:
+    return {lane: _Asked() for lane in Lane}
+
+
+_asked: dict[tuple[str, str], Mapping[Lane, _Asked]] = {}
 _gates: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakValueDictionary[tuple[str, str], Gate]] = WeakKeyDictionary()
 
 
@@ -283,15 +327,27 @@ def shared_gate(
     *,
     max_rate: float | None = None,
     max_in_flight: int | None = None,
+    retry_after_cap: float = 3600.0,
     clock: Clock | None = None,
 ) -> Gate:
     """The one gate of this key at this origin in the running event loop, made when there is none.
 
-    It lives for as long as somebody holds it. Where several clients state limits, the lower of each holds.
+    It lives for as long as somebody holds it; pauses that the service asked for are known to the next one. Where
+    several clients state limits, the lower of each holds, and the higher `retry_after_cap`.
     """
     gates = _gates.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
     gate = gates.get((origin, key_fingerprint))
     if gate is None:
-        gates[origin, key_fingerprint] = gate = Gate(clock=clock)
+        asked = _asked_of(origin, key_fingerprint) if clock is None or isinstance(clock, SystemClock) else None
+        gates[origin, key_fingerprint] = gate = Gate(clock=clock, asked=asked, retry_after_cap=retry_after_cap)
+    gate.believe(retry_after_cap)
     gate.restrict(max_rate=max_rate, max_in_flight=max_in_flight)
     return gate
+
+
+def _asked_of(origin: str, key_fingerprint: str) -> Mapping[Lane, _Asked]:
+    """What this key was asked, on the clock of the machine, which all loops share."""
+    asked = _asked.setdefault((origin, key_fingerprint), _asked_of_nobody())
+    if len(_asked) > _KEYS:
+        _asked.pop(next(iter(list(_asked))), None)
+    return asked

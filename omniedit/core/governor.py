@@ -230,9 +230,22 @@ class Governor:
         if max_rate is not None:
             self.begin_at(facts.start_rate)
 
+    def believe(self, retry_after_cap: float) -> None:
+        """Believe a `Retry-After` of at least so many seconds."""
+        self._retry_after_cap = max(self._retry_after_cap, retry_after_cap)
+
     def achieved(self, now: float) -> float:
         """Requests accepted per second, in the last minute."""
         return self._facts.goodput.rate(self._at(now))
+
+    @property
+    def asked(self) -> float:
+        """The instant until which the service has asked for a pause."""
+        return self._pause.asked
+
+    def hold(self, until: float) -> None:
+        """The service has asked for a pause until then; another governor of the lane was told."""
+        self._pause.hold(until)
 
     def begin_at(self, rate: float) -> None:
         """Go at least so fast while nothing else is known: another lane of the key has achieved it."""

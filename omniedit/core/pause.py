@@ -97,6 +97,11 @@ class Pause:
         return max(self._asked, self._blind)
 
     @property
+    def asked(self) -> float:
+        """The end of the pause that the service asked for."""
+        return self._asked
+
+    @property
     def asking(self) -> bool:
         """Whether a request is on its way to ask if the limit has opened, so that all others wait."""
         return self._trial < inf

@@ -16,7 +16,7 @@ Rules of this room:
   follows the square root of the hazard (Keller, Optimum checking schedules, Management Science 20, 1974).
 - Nothing is watched for ever: `Patience` bounds a task as a whole, and an undocumented status on its own.
 - One bulk read replaces many single ones when enough tasks are due at about the same time, until the service says
-  that it has no such call, or leaves out most of what it was asked for.
+  that it has no such call, leaves out most of what it was asked for, or fails where it answers single reads.
 
 Durations are seconds since the task was accepted; progress is 0 to 100 as the service reports it.
 """
@@ -44,6 +44,7 @@ _OUTLIER = 1.5  # in ln: a task 4.5 times off moves the belief no more than this
 _MEMORY = 400.0  # tasks: above it, the old ones count half
 _IMAGINED = 5.0  # callbacks, before any was seen ...
 _IMAGINED_SHARE = 0.8  # ... of which so many came: who asks to be called expects it to work
+_CONTRADICTIONS = 3  # in a row: the first two may be a service that has just come back
 _MOST_TRUST = 0.99  # a step is stretched tenfold at most
 
 
@@ -182,7 +183,7 @@ def _fifth(progress: float) -> int:
 class BulkPolicy:
     """Whether tasks that are due together are read in one call."""
 
-    __slots__ = ("_enabled",)
+    __slots__ = ("_contradicted", "_enabled", "_failed")
 
     WITHIN = 1.0  # s: due at about the same time
     LEAST = 8  # tasks: below it, single reads are as good
@@ -190,6 +191,8 @@ class BulkPolicy:
 
     def __init__(self, *, enabled: bool = True) -> None:
         self._enabled = enabled
+        self._failed = False  # whether the last one did, and no single read has worked since
+        self._contradicted = 0  # times that one worked after such a failure
 
     @property
     def enabled(self) -> bool:
@@ -203,6 +206,19 @@ class BulkPolicy:
     def answered(self, status: int) -> None:
         """Learn from the HTTP status of a bulk call: 404 or 405 turn it off for good."""
         if status in {404, 405}:
+            self._enabled = False
+        if status < 300:
+            self._failed, self._contradicted = False, 0
+
+    def failed(self) -> None:
+        """A bulk call got no answer, or an error of the service: it may be down. A single read will tell."""
+        self._failed = True
+
+    def read_alone(self) -> None:
+        """A single read worked. When bulk calls keep failing all the same, it is them."""
+        self._contradicted += self._failed
+        self._failed = False
+        if self._contradicted >= _CONTRADICTIONS:
             self._enabled = False
 
     def left_out(self, missing: int, asked: int) -> None:

@@ -8,7 +8,8 @@ Rules of this room:
   draft 7 (`limit=100, remaining=50, reset=30`) and in the three fields of drafts 0 to 6; so are the common
   `X-RateLimit-*`, `X-Rate-Limit-*` and `X-RateLimit-*-Requests`. A reset is a number of seconds, a span
   such as `1m30s`, or, above a billion, a Unix time in seconds or milliseconds, measured against `Date` again.
-- Of several policies the one with the least remaining counts.
+- Of several policies the one with the least remaining counts, whether they stand in one line or in a line each. Of
+  other fields that are there twice, the first counts.
 - What cannot be read is as good as absent: a header never raises.
 """
 
@@ -26,6 +27,7 @@ from omniedit.core.httpdate import read_date
 __all__ = ["Hint", "NO_HINT", "read_hint"]
 
 _NAMES = re.compile(r"(?i)(x-)?rate-?limit(-policy|-(limit|remaining|reset)(-requests)?)?|retry-after")
+_LISTS = frozenset({"ratelimit", "ratelimit-policy"})  # whose lines are parts of one list (RFC 9110, section 5.3)
 # Compiled when the first reply has them: most services send none.
 _PARAMETER = r"(?i)\b([a-z]+)\s*=\s*\"?([0-9.]+)"
 _SPAN = r"(?i)([0-9.]+)\s*(ms|s|m|h)"
@@ -52,7 +54,7 @@ def read_hint(headers: Mapping[str, str], utcnow: datetime | None = None) -> Hin
     """Read all known forms; `utcnow` stands in where a reply has no `Date` to measure a date against."""
     if not headers:
         return NO_HINT
-    found = {name.lower(): headers[name] for name in headers if name[:1] in "xXrR" and _NAMES.fullmatch(name)}
+    found = _found(headers)
     if not found:
         return NO_HINT
     now = read_date(next((headers[name] for name in headers if name.lower() == "date"), "")) or utcnow
@@ -65,6 +67,18 @@ def read_hint(headers: Mapping[str, str], utcnow: datetime | None = None) -> Hin
         limit=policy[0],
         window=policy[1],
     )
+
+
+def _found(headers: Mapping[str, str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in headers.items():
+        if name[:1] in "xXrR" and _NAMES.fullmatch(name):
+            key = name.lower()
+            if key in found and key in _LISTS:
+                found[key] += f", {value}"
+            else:
+                found.setdefault(key, value)
+    return found
 
 
 def _after(text: str | None, now: datetime | None) -> float | None:

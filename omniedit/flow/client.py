@@ -386,9 +386,9 @@ class Client:
             raise ConfigurationError("the client is closed", mend="use it inside `async with Client() as client:`")
         if self._gate is None:
             door, (tasks, rate) = self._door, self._limits
-            self._gate = shared_gate(
-                door.base_url, door.key_fingerprint, max_rate=rate, max_in_flight=tasks, clock=self._clock
-            )
+            name, cap = (door.base_url, door.key_fingerprint), door.longest_pause
+            self._gate = shared_gate(*name, retry_after_cap=cap, clock=self._clock)
+            self._gate.restrict(max_rate=rate, max_in_flight=tasks)
         return self._gate
 
     def _calls(self) -> Calls:

@@ -28,7 +28,9 @@ from omniedit.errors import (
     InvalidRequest,
     JournalError,
     OmniEditError,
+    ServiceUnavailable,
     TaskFailed,
+    TransportFailed,
     UnexpectedReply,
 )
 from omniedit.flow.alarm import Alarm
@@ -175,7 +177,7 @@ class Watcher:
         bundle = tuple(record for record in bundle if not record.released)
         with turn:
             if not bundle:
-                turn.answered()
+                turn.unused()
                 return
             self.looks += 1
             if len(bundle) == 1:
@@ -192,6 +194,7 @@ class Watcher:
         except OmniEditError as error:
             await self._unseen(record, error)
         else:
+            self._bulk.read_alone()
             await self._seen(record, task)
 
     def _broke(self, bundle: Bundle) -> None:
@@ -239,12 +242,19 @@ class Watcher:
         record.looks += 1
 
     async def _bulk_failed(self, bundle: Bundle, error: OmniEditError) -> None:
-        """Where the bulk call itself is refused, look one by one; anything else is a miss of all."""
+        """Where the bulk call itself is refused, look one by one; anything else is a miss of all.
+
+        One is looked at alone even then: where that works again and again, it is the bulk call that is out of order.
+        """
         if isinstance(error, _NO_BULK_LOOK):
             _log.info("watch.no_bulk_call: %s", error.message)
             self._bulk = BulkPolicy(enabled=False)
             self._look_alone(bundle)
             return
+        if isinstance(error, ServiceUnavailable | TransportFailed):
+            self._bulk.failed()
+            self._look_alone(bundle[:1])
+            bundle = bundle[1:]
         for record in bundle:
             await self._unseen(record, error)
 

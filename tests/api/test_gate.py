@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from omniedit.api.gate import Gate, Lane, Turn, shared_gate
+from omniedit.clock import SystemClock
 
 
 class SteppedClock:
@@ -108,6 +110,25 @@ async def test_waiters_are_served_in_order(clock: SteppedClock) -> None:
     await clock.advance(60.0)
     await asyncio.gather(*tasks)
     assert served == list(range(30))
+
+
+async def test_a_newcomer_never_overtakes_who_waits(clock: SteppedClock) -> None:
+    """Not even when the timer is late, so that there would be a turn for the one who comes just now."""
+    gate, served = make_gate(clock), list[str]()
+
+    async def pass_through(name: str) -> None:
+        (await gate.enter(Lane.POLL)).accepted()
+        served.append(name)
+
+    tasks = [asyncio.create_task(pass_through(name)) for name in ("one", "two", "waiting")]
+    await clock.settle()
+    clock.now += 0.6
+    tasks.append(asyncio.create_task(pass_through("newcomer")))
+    await clock.settle()
+    assert served == ["one", "two", "waiting"]
+    await clock.advance(5.0)
+    await asyncio.gather(*tasks)
+    assert served[-1] == "newcomer"
 
 
 async def test_a_lane_keeps_one_timer_however_many_wait(clock: SteppedClock) -> None:
@@ -292,12 +313,76 @@ async def test_one_key_has_one_gate_in_a_loop() -> None:
 
 
 async def test_a_gate_lives_for_as_long_as_somebody_holds_it() -> None:
-    """Nothing of a key stays behind when its last client is gone."""
+    """What was learned of a key goes with its last client."""
     gate = shared_gate("https://a", "key")
     (await gate.enter(Lane.SUBMIT)).accepted()
     del gate
     gc.collect()
     assert shared_gate("https://a", "key").statistics().submit.accepted == 0
+
+
+async def pause_after_asking(wait: int | None, clock: SystemClock | None = None) -> float:
+    """Be asked to wait with a look, or not, and see for how long looks do."""
+    gate = shared_gate("https://asks", "key", clock=clock)
+    if wait is not None:
+        (await gate.enter(Lane.POLL)).refused({"Retry-After": str(wait)})
+    return gate.statistics().poll.pause
+
+
+def test_a_pause_that_was_asked_for_outlives_gate_and_loop() -> None:
+    """The next client of the key keeps it, in a later loop and in one of another thread; time of a test is apart."""
+    assert 90.0 <= asyncio.run(pause_after_asking(90)) <= 92.0
+    assert 89.0 <= asyncio.run(pause_after_asking(None)) <= 92.0
+    with ThreadPoolExecutor(1) as thread:
+        assert 89.0 <= thread.submit(asyncio.run, pause_after_asking(None)).result() <= 92.0
+    assert asyncio.run(pause_after_asking(None, clock=SystemClock())) >= 89.0
+
+    async def of_others() -> tuple[float, float]:
+        submits = shared_gate("https://asks", "key").statistics().submit.pause
+        return submits, Gate(clock=SteppedClock()).statistics().poll.pause
+
+    assert asyncio.run(of_others()) == (0.0, 0.0)
+
+
+async def test_a_pause_that_was_asked_for_holds_in_the_loops_that_run_already() -> None:
+    """Whoever waits there waits on."""
+    gate = shared_gate("https://asks all", "key")
+    waiting = [asyncio.create_task(gate.enter(Lane.POLL)) for _ in range(4)]
+
+    async def be_refused() -> None:
+        other = shared_gate("https://asks all", "key")
+        assert other is not gate
+        (await other.enter(Lane.POLL)).refused({"Retry-After": "90"})
+
+    await asyncio.sleep(0)
+    await asyncio.to_thread(asyncio.run, be_refused())
+    await asyncio.sleep(1.2)  # the third and fourth would have left
+    assert sum(task.done() for task in waiting) == 2
+    assert gate.statistics().poll.pause >= 85.0
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_how_long_a_retry_after_is_believed_is_a_setting() -> None:
+    """Of two clients, the longer holds."""
+    gates = [shared_gate("https://long", "key", retry_after_cap=cap) for cap in (60.0, 120.0, 30.0)]
+    (await gates[0].enter(Lane.SUBMIT)).refused({"Retry-After": "100000"})
+    assert 115.0 <= gates[2].statistics().submit.pause <= 123.0
+
+
+async def test_asked_pauses_of_many_keys_are_bounded() -> None:
+    """The oldest are forgotten; what was asked last is not."""
+
+    async def be_refused(key: str) -> None:
+        (await shared_gate("https://many", key).enter(Lane.POLL)).refused({"Retry-After": "90"})
+
+    for number in range(200):
+        await be_refused(str(number))
+    gc.collect()
+    pauses = [shared_gate("https://many", str(number)).statistics().poll.pause for number in (0, 199)]
+    assert pauses[0] == 0.0
+    assert pauses[1] > 80.0
 
 
 def test_each_loop_has_its_own_gate() -> None:

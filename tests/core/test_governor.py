@@ -408,12 +408,30 @@ def test_retry_after_is_never_undercut(waits: list[float], jitter: float) -> Non
         assert isinstance(governor.when(now), WaitUntil) or now >= 0.5 + max(waits)
 
 
+def test_a_pause_that_another_was_asked_for_is_kept() -> None:
+    """And told on."""
+    told, other = Governor(0.0), Governor(0.0)
+    told.refused(told.send(0.0), 0.5, Hint(retry_after=20.0), 0.0)
+    other.hold(told.asked)
+    assert other.when(1.0) == told.when(1.0) == WaitUntil(20.5)
+    assert isinstance(other.when(20.5), Go)
+
+
 def test_a_retry_after_of_years_is_believed_for_an_hour() -> None:
     """The cap is a setting."""
     governor = Governor(0.0, retry_after_cap=60.0)
     governor.refused(governor.send(0.0), 0.0, Hint(retry_after=1e9), 0.0)
     assert governor.when(0.0) == WaitUntil(60.0)
     assert governor.reading(20.0).pause == 40.0
+
+
+def test_of_two_longest_retry_afters_the_longer_is_believed() -> None:
+    """Whoever believes less must not make others too early."""
+    governor = Governor(0.0, retry_after_cap=60.0)
+    governor.believe(30.0)
+    governor.believe(90.0)
+    governor.refused(governor.send(0.0), 0.0, Hint(retry_after=1e9), 0.0)
+    assert governor.when(0.0) == WaitUntil(90.0)
 
 
 EVENT = st.tuples(

@@ -184,6 +184,22 @@ def test_bulk_reads_that_leave_out_most_are_turned_off(missing: int, still: bool
     assert policy.enabled is still
 
 
+def test_bulk_reads_that_fail_where_single_ones_work_are_turned_off() -> None:
+    """Three times with no bulk read that worked in between; a service that is down turns nothing off."""
+    policy = BulkPolicy()
+    for _ in range(9):
+        policy.failed()
+    for _ in range(2):
+        policy.failed()
+        policy.read_alone()
+        policy.read_alone()
+    policy.answered(200)
+    for enabled in (True, True, False):
+        policy.failed()
+        policy.read_alone()
+        assert policy.enabled is enabled
+
+
 def test_a_belief_shows_what_it_believes() -> None:
     """The repr names bias, spread and the share of callbacks."""
     assert repr(Belief()) == "<Belief ln(duration/estimate) +0.00 ± 0.50 delivered 0.80>"

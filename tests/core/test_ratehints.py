@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, strategies as st
+from multidict import CIMultiDict
 
 from omniedit.core.ratehints import NO_HINT, Hint, read_hint
 
@@ -38,6 +39,22 @@ DATE = {"Date": "Sun, 01 Mar 2026 12:00:00 GMT"}
 def test_retry_after_is_seconds_a_span_or_a_date(text: str, seconds: float | None) -> None:
     """Whatever else it says is as good as nothing."""
     assert read_hint({"Retry-After": text, **DATE}).retry_after == seconds
+
+
+def test_a_line_for_each_policy_reads_as_one_line_for_all() -> None:
+    """Lines of a list may come apart; of other fields the first counts."""
+    lines = CIMultiDict(
+        [
+            ("RateLimit", '"day";r=900;t=4000'),
+            ("RateLimit", '"minute";r=3;t=20'),
+            ("RateLimit-Policy", '"minute";q=100;w=60'),
+            ("RateLimit-Policy", '"day";q=1000;w=86400'),
+            ("Retry-After", "5"),
+            ("Retry-After", "7"),
+        ]
+    )
+    read = read_hint(lines)
+    assert (read.remaining, read.reset, read.retry_after) == (3, 20, 5)
 
 
 def test_a_date_is_measured_with_the_servers_clock() -> None:

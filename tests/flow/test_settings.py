@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from omniedit import Client, Status
+from omniedit.api.client import Timeouts
 from omniedit.errors import ConfigurationError
 from omniedit.models import Task
 from tests.media.conftest import tiny_clip
@@ -71,3 +72,11 @@ async def test_one_media_host_is_asked_so_often_at_once(world: Any, tmp_path: Pa
         await asyncio.gather(*(client.download(task, tmp_path / f"{task.id}.mp4") for task in tasks))
     host.close()
     assert most == 2
+
+
+async def test_the_longest_retry_after_that_is_believed_is_a_setting(world: Any) -> None:
+    """A service that asks for a day is asked again when the client's own bound is over."""
+    faults = [{"fault": "status", "status": 429, "retry_after": 86400, "first": 1}]
+    timeouts = Timeouts(connect=1.0, submit=1.0, read=1.0, stall=2.0, retry_after=4.0)
+    async with asyncio.timeout(30), world(faults) as w, w.client(timeouts=timeouts) as client:
+        assert (await client.batch(w.edits(1), save_to=w.out)).counts == {Status.saved: 1}

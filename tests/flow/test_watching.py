@@ -72,6 +72,18 @@ async def test_bulk_look_that_names_too_few_ends_nothing(world: Any, bulk: Bulk)
         w.check(posts=30, files=30)
 
 
+@pytest.mark.parametrize("status", [500, 501])
+async def test_bulk_call_that_is_out_of_order_hides_no_task(world: Any, status: int) -> None:
+    """It may fail for ever: once single looks have shown three times that the service works, all are single."""
+    async with world([UNENDING]) as w, gateway(w.sandbox.base_url, refusing(status)) as url:
+        before = await accepted(w, url, 30)
+        end_all(w)
+        async with asyncio.timeout(30), w.client(base_url=url, clock=hurried(w)) as client:
+            assert (await client.batch(w.edits(30), save_to=w.out)).counts == {Status.saved: 30}
+        assert 1 <= w.lines("/v1/tasks/batch", "POST") - before <= 12
+        w.check(posts=30, files=30)
+
+
 async def test_a_task_that_bulk_looks_leave_out_is_looked_at_alone(world: Any) -> None:
     """The others are still read together."""
     without: set[str] = set()
