@@ -26,6 +26,11 @@ REGIMES = [
         "follows what was accepted in the last minute, probes a little above it, backs off by 2 to 25 % once a block",
     ),
     (
+        "`shared`",
+        "the same, where it was said that others use the key",
+        "a quarter off at a refusal, for good; growth by the same number of requests a second for all",
+    ),
+    (
         "`cap on tasks`, `cap on requests`",
         "refusals come at one level, and hardly anything is accepted above it",
         "keeps that many live, tries one more now and then",
@@ -70,6 +75,10 @@ State `max_rate` when you know your plan's limit, or share the key with programs
 `max_in_flight` when your plan caps unfinished tasks: small caps are the costliest to find, as finding one takes four
 or five refusals. Both are upper bounds; the governor still slows down when it is refused below them.
 
+Say `shared_key=True` (`batch --shared-key`) in each of several processes that use one key and do not know of each
+other. They then come to equal shares at any rate, which without it they only do at ten requests a second and more for
+eight, five for four. It costs a process that is alone a tenth of the limit, and a limit that doubles is found later.
+
 `client.statistics().gate` shows for each lane the regime, the rates allowed and achieved (requests a second), the
 level (unfinished tasks), requests in flight, what is left of a pause (seconds), what was granted, accepted and refused,
 the share refused, and how many wait. Beside it stand the looks made, the tasks seen to end and the lag.
@@ -77,10 +86,10 @@ the share refused, and how many wait. Beside it stand the looks made, the tasks 
 ## What it cannot know
 
 - A limit it has not met. The first refusals are the price of finding it; a cap on few tasks is used up by them.
-- Whether others use the key. Processes that do not know of each other share a limit fairly when it is several requests
-  a second; at one or two for all together, chance has its say in who gets how much. To come to equal shares there
-  within half an hour, each would have to give much away at each of its few refusals, and one that is alone would leave
-  that unused. One process per key, or one shared limit ([many hosts](many-hosts.md)), is better.
+- Whether others use the key. Processes that do not know of each other share a limit fairly when it is more than a
+  request a second for each; below that, chance has its say in who gets how much. To come to equal shares there within
+  half an hour, each has to give much away at each of its few refusals, and one that is alone leaves that unused: hence
+  `shared_key`. One process per key, or one shared limit ([many hosts](many-hosts.md)), is better still.
 - That a cap on few tasks has doubled. Each try that fails is a refusal, and is paid for by 65 acceptances before
   the next; with twenty tasks live that is minutes. After a cap was lowered tries cost half for a while, and once one
   succeeds it climbs at once.
@@ -124,6 +133,21 @@ much, if nineteen in twenty of the oracle's requests get through in so short a t
         "Eight processes on one key",
         "Started together.",
         {"jain": "Jain's index", "refused": "refused", "total": "share of the oracle"},
+    ),
+    "four processes, told": (
+        "Four processes that were told of each other",
+        "The same with `shared_key`.",
+        {"jain": "Jain's index", "refused": "refused", "total": "share of the oracle"},
+    ),
+    "eight processes, told": (
+        "Eight processes that were told of each other",
+        "The same with `shared_key`.",
+        {"jain": "Jain's index", "refused": "refused", "total": "share of the oracle"},
+    ),
+    "alone, told": (
+        "One process that was told of others, and is alone",
+        "What `shared_key` costs where it is not true.",
+        {"hour": "share of the oracle", "refused": "refused", "cold": "cold"},
     ),
     "stated": ("Stated limits", "", {"hour": "share of the oracle", "refused": "refused"}),
     "loaded": ("Work at 80 % of the limit, arriving by chance", "", {"p99": "waiting p99, s", "refused": "refused"}),

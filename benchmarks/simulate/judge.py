@@ -23,7 +23,7 @@ def figures(rows: Rows) -> list[Figure]:
         found += _hour(ours[kind], f"shapes {name}") if kind in ours else []
     if "changing" in ours:
         found += _changing(ours["changing"])
-    for kind in ("four processes", "eight processes"):
+    for kind in ("four processes", "eight processes", "four processes, told", "eight processes, told"):
         found += _shared(ours[kind], kind) if kind in ours else []
     return found + _promises(ours)
 
@@ -60,7 +60,7 @@ def _shared(shapes: dict[str, Measures], kind: str) -> list[Figure]:
     slow = {name: measures for name, measures in shapes.items() if not _quick(name) and not name.startswith("tasks")}
     caps = {name: measures for name, measures in shapes.items() if name.startswith("tasks")}
     found: list[Figure] = []
-    for which, some, bar in (("10/s", quick, 0.03), ("1 to 2/s", slow, 0.03), ("a cap on tasks", caps, 0.05)):
+    for which, some, bar in (("10/s", quick, 0.03), ("1 to 5/s", slow, 0.03), ("a cap on tasks", caps, 0.05)):
         found.append(_worst(f"{kind}, {which}: Jain's index", some, "jain", 0.95, at_least=True))
         found.append(_worst(f"{kind}, {which}: refused", some, "refused", bar))
     return found

@@ -23,6 +23,11 @@ def governed(rng: random.Random, start: float) -> Controller:
     return peers.Governed(rng, start)
 
 
+def told(rng: random.Random, start: float) -> Controller:
+    """The governor that was told of others who use the key."""
+    return peers.Governed(rng, start, shared=True)
+
+
 def fixed(share: float) -> Callable[[Shape], Make]:
     """A rate chosen beforehand, so many times the true one."""
     return lambda shape: lambda _, __: peers.FixedRate(share * (shape.capacity(HOUR) - shape.capacity(0)) / HOUR)

@@ -28,8 +28,8 @@ from omniedit.core.ratehints import read_hint
 class Governed:
     """The real governor."""
 
-    def __init__(self, rng: random.Random, start: float = 0.0, **limits: float) -> None:
-        self.governor = Governor(start, **limits)  # type: ignore[arg-type]
+    def __init__(self, rng: random.Random, start: float = 0.0, *, shared: bool = False, **limits: float) -> None:
+        self.governor = Governor(start, shared=shared, **limits)  # type: ignore[arg-type]
         self.rng = rng
         self.asked = 0.0  # until when a Retry-After asked to wait
         self.undercut = 0  # requests that left before

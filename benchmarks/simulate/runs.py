@@ -19,6 +19,7 @@ from benchmarks.simulate.measure import (
     shared,
     stated,
     steady,
+    told,
 )
 from benchmarks.simulate.shapes import BY_NAME, CHANGING, HELD_OUT, LOADED, SHARED, STATED, TUNED, Shape
 
@@ -33,6 +34,9 @@ KINDS: dict[str, tuple[Measure, list[str]]] = {
     "changing": (changing, CHANGING),
     "four processes": (lambda *run: shared(*run, FOUR), SHARED),
     "eight processes": (lambda *run: shared(*run, EIGHT), SHARED),
+    "four processes, told": (lambda shape, _, seed: shared(shape, told, seed, FOUR), SHARED),
+    "eight processes, told": (lambda shape, _, seed: shared(shape, told, seed, EIGHT), SHARED),
+    "alone, told": (lambda shape, _, seed: steady(shape, told, seed), SHARED),
     "stated": (stated, list(STATED)),
     "loaded": (loaded, LOADED),
 }

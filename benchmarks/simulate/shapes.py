@@ -214,6 +214,8 @@ TUNED = [
     Shape("tasks 7", lambda: TaskCap(7)),
     Shape("requests 4, 2 s each", lambda: RequestCap(4), network=Network(work=_slow_work)),
     Shape("tb 6/s and tasks 80", lambda: Both(TokenBucket(6, 12), TaskCap(80))),
+    Shape("tb 3/s", lambda: TokenBucket(3, 6)),
+    Shape("tb 5/s", lambda: TokenBucket(5, 5)),
 ]
 
 HELD_OUT = [
@@ -255,6 +257,8 @@ SHARED = [
     "sl 600",
     "sl 600 RA",
     "tasks 40",
+    "tb 5/s",
+    "tb 3/s",
     "tb 2/s RA short",
     "tb 1/s",
 ]

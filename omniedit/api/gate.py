@@ -97,6 +97,11 @@ class Gate:
         """State limits for the submits, or tighten those stated before: of two, the lower holds."""
         self._queues[Lane.SUBMIT].governor.restrict(max_rate=max_rate, max_tasks=max_in_flight)
 
+    def share(self) -> None:
+        """Others use the key, too: make for equal shares, in all lanes."""
+        for queue in self._queues.values():
+            queue.governor.share()
+
     def believe(self, retry_after_cap: float) -> None:
         """Believe a `Retry-After` of at least so many seconds."""
         for queue in self._queues.values():

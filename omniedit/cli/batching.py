@@ -64,6 +64,7 @@ async def _run(stop: Stop, options: BatchOptions, edits: Input) -> int:
         options.service,
         Client,
         max_in_flight=options.max_in_flight,
+        shared_key=options.shared_key,
         preflight=not options.no_preflight,
         overwrite=options.overwrite,
         limit_rate=options.limit_rate,

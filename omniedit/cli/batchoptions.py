@@ -25,6 +25,7 @@ class BatchOptions:
     journal: str | None
     name: str
     max_in_flight: int | None
+    shared_key: bool
     max_credits: float | None
     on_uncertain: Literal["hold", "replay"]
     settle_by_listing: bool

@@ -134,6 +134,7 @@ class ClientOptions(TypedDict, total=False):
 
     journal: Journal
     max_in_flight: int | None
+    shared_key: bool
     preflight: bool
     overwrite: bool
     limit_rate: float | None

@@ -10,7 +10,7 @@ lane of one API key. Its rules, in the order in which they hold:
 3. *Headers.* Where they state how much is left (`omniedit.core.quota`), no more is sent than that. While they describe
    a window whose end stands still, the regime is `Window`: what is left is spread over the time that is left. Headers
    that promise plenty where a request is refused describe another limit, and are not paced by again.
-4. Otherwise one of three regimes learns (`omniedit.core.regimes`):
+4. Otherwise one of four regimes learns (`omniedit.core.regimes`):
 
    - `Ramp`, from the start: half a stated rate, or 2 requests a second, or what another lane of the key has
      achieved (submits lead the looks that follow them); an eighth more for each acceptance that the pacer held back,
@@ -31,6 +31,11 @@ lane of one API key. Its rules, in the order in which they hold:
      little. (Neither holds where blocks end on the minute: all are cut alike there, and probe at large steps.)
      Refusals by chance (`omniedit.core.pause`) end no cycle: each episode of them takes 1.5 % off, and each acceptance
      gives 1.3 % of that back, so that about so many come to be refused.
+   - `Shared`, in place of `Rate` where it was said that others use the key. A refusal takes a quarter off for good, and
+     growth is by the same number of requests a second for all: so who has more loses more, and shares come together.
+     That number is in proportion to how many acceptances lie between refusals, so that at most a few per cent are
+     refused whatever the rate; when three times as many have passed, the limit is another, and growth gets steeper.
+     Alone, a tenth of the limit stays unused for it. (Not where blocks end on the minute: all are cut alike there.)
    - `Cap`: refusals at one level of unfinished tasks, or of requests on their way, above which hardly anything is
      accepted, mean a cap (`omniedit.core.ceiling`). As much is kept live and no more. When 65 acceptances have paid
      for each refusal, one more is tried, and while that succeeds one more again, so that a cap that doubled is climbed
@@ -56,7 +61,8 @@ from omniedit.core.pacing import MINUTE
 from omniedit.core.pause import Pause, Refusal
 from omniedit.core.quota import Quota
 from omniedit.core.ratehints import NO_HINT, Hint
-from omniedit.core.regimes import Ramp, Rate, Regime, Window
+from omniedit.core.regime import Regime, Window
+from omniedit.core.regimes import Ramp, Rate, Shared, limited
 
 __all__ = ["Decision", "Go", "Governor", "Lane", "Reading", "Sent", "WaitUntil"]
 
@@ -108,7 +114,8 @@ class Governor:
     """Decides when the next request of one lane may leave.
 
     `now` is when it begins. `max_rate` (requests per second), `max_tasks` (unfinished) and `max_requests` (on their
-    way) are stated limits; `retry_after_cap` (seconds) is the longest `Retry-After` or reset that is believed.
+    way) are stated limits; `retry_after_cap` (seconds) is the longest `Retry-After` or reset that is believed; `shared`
+    says that others use the key, too.
     """
 
     def __init__(
@@ -119,12 +126,13 @@ class Governor:
         max_tasks: int | None = None,
         max_requests: int | None = None,
         retry_after_cap: float = 3600.0,
+        shared: bool = False,
     ) -> None:
         self._now = now
         self._max_tasks = max_tasks
         self._max_requests = max_requests
         self._retry_after_cap = retry_after_cap
-        self._facts = Facts(now, max_rate)
+        self._facts = Facts(now, max_rate, shared=shared)
         self._regime: Regime = Ramp(self._facts)
         self._pause = Pause()
         self._quota = Quota()
@@ -230,6 +238,13 @@ class Governor:
         if max_rate is not None:
             self.begin_at(facts.start_rate)
 
+    def share(self) -> None:
+        """From now on others use the key, too."""
+        facts, regime = self._facts, self._regime
+        facts.shared = True
+        if isinstance(regime, Rate) and not isinstance(regime, Shared):
+            self._regime = limited(facts, self._now, facts.pacer.rate)
+
     def believe(self, retry_after_cap: float) -> None:
         """Believe a `Retry-After` of at least so many seconds."""
         self._retry_after_cap = max(self._retry_after_cap, retry_after_cap)
@@ -285,7 +300,7 @@ class Governor:
         facts.by_chance, facts.by_minute = pause.by_chance, pause.by_minute
         self._quota.refused(facts.requests)
         if isinstance(self._regime, Window) and not self._quota.stands:
-            self._regime = Rate(facts, now, known=facts.goodput.rate(now))
+            self._regime = limited(facts, now, facts.goodput.rate(now))
         self._regime = self._regime.refused(sent, now, refusal)
 
     def _heed(self, hint: Hint, now: float) -> None:
@@ -299,7 +314,7 @@ class Governor:
             self._regime = Window(facts)
             facts.pace(max(left, 1.0) / max(self._quota.end - now, _SOONEST_END))
         elif isinstance(self._regime, Window):
-            self._regime = Rate(facts, now, known=facts.pacer.rate)
+            self._regime = limited(facts, now, facts.pacer.rate)
         if left <= 0:
             self._pause.hold(now + (reset if self._quota.stands else min(reset, 1 / facts.pacer.rate)))
 

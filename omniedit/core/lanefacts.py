@@ -60,14 +60,16 @@ class Facts:
         "pacer",
         "refused_share",
         "requests",
+        "shared",
         "spent",
         "started",
         "tasks",
     )
 
-    def __init__(self, now: float, max_rate: float | None) -> None:
+    def __init__(self, now: float, max_rate: float | None, *, shared: bool = False) -> None:
         self.started = now
         self.max_rate = max_rate
+        self.shared = shared  # whether it was said that others use the key
         self.pacer = Pacer(_START_RATE)
         self.pace(self.start_rate)
         self.goodput = Goodput(now)

@@ -4,8 +4,8 @@ Rules of this room:
 
 - A regime steers the pacer and says whether there is room for one more request. It learns from acceptances and from the
   refusals that open or prolong an episode, and answers each with the regime that is in force from then on.
-- `Ramp` ends with the first refusal. `Rate` and `Cap` follow each other as the evidence asks for it. `Window` is in
-  force while headers describe one.
+- `Ramp` ends with the first refusal. `Rate` and `Cap` follow each other as the evidence asks for it; `Shared` stands in
+  for `Rate` where it was said that others use the key. `Window` is in force while headers describe one.
 - Rates are requests per second, times monotonic seconds, levels numbers of unfinished tasks or of requests.
 """
 
@@ -19,8 +19,9 @@ from omniedit.core.ceiling import REQUESTS, Ceiling
 from omniedit.core.lanefacts import RARE, Facts, Sent
 from omniedit.core.pacing import MINUTE
 from omniedit.core.pause import Refusal
+from omniedit.core.regime import Regime
 
-__all__ = ["Cap", "Ramp", "Rate", "Regime", "Window"]
+__all__ = ["Cap", "Ramp", "Rate", "Shared", "limited"]
 
 _RAMP_STEP = 0.125  # requests/s for each acceptance: the rate doubles in about 6 s
 _RAMP_WIDTH = 4  # requests on their way at once, and one more for each 16 acceptances
@@ -59,47 +60,20 @@ _UNKNOWN_GROUND = 1.1  # times the rate of the last cycle: above it, one refusal
 _RECENT = 10.0  # s: what the ramp achieved at its end, the block after it included ...
 _LONGEST_BLOCK = 3.0  # ... s: what nobody asked to wait for beyond that may have been our own caution
 
+_SHARED_CUT = 0.25  # of the rate at a refusal, for good ...
+_SHARED_GROWTH = 4.9e-4  # ... and so many requests/s a second up, the same for all ...
+_USUAL = 50.0  # ... where refusals are so many acceptances apart; in proportion, where they are not
+_APART_AT_FIRST, _LEAST_APART = 40.0, 4.0  # acceptances
+_DISTANCES = 8  # over which it is the mean
+_OPEN = 0.3  # of the distance since the last refusal counts already
+_OVERDUE = 3.0  # times the usual distance without a refusal: the limit is another ...
+_FASTEST = 0.02  # ... and growth gets steeper, up to this share of the rate a second
+
 _STEP_DOWN = 0.85  # of the level, where refusals follow each other
 _REFILL, _CLIMB = 2.0, 6.0  # times what was achieved: how fast room is filled that is known, and that is being found
 _HOPE = 6  # tries at half the price, after a cap was lowered: what was lowered is often raised again
 _DOUBT = 0.04  # of refusals that a cap does not explain, each of which counts ...
 _UNEXPLAINED = 0.01  # ... so much
-
-
-@define
-class Regime:
-    """How a lane is steered. As it stands it lets everything go and learns nothing."""
-
-    facts: Facts
-
-    @property
-    def name(self) -> str:
-        """What people call it."""
-        return type(self).__name__.lower()
-
-    @property
-    def capped(self) -> bool:
-        """Whether a refusal means that something has to end first."""
-        return False
-
-    def room(self) -> bool:
-        """Whether one more request may be on its way."""
-        return True
-
-    def sent(self, sent: Sent) -> None:
-        """A request left."""
-
-    def accepted(self, sent: Sent, now: float, *, reopened: bool) -> Regime:
-        """A request was accepted; `reopened` says that this ended an episode."""
-        return self
-
-    def refused(self, sent: Sent, now: float, refusal: Refusal) -> Regime:
-        """A request was refused, and that was news."""
-        return self
-
-
-class Window(Regime):
-    """Headers say how much is left and until when; the governor paces by them."""
 
 
 class Ramp(Regime):
@@ -120,9 +94,9 @@ class Ramp(Regime):
         facts = self.facts
         if not facts.accepted:
             return self  # others of the same key have used it up: that says nothing about our share
-        rate = Rate(
-            facts, facts.started, known=facts.pacer.rate, taken=facts.accepted, paced=facts.accepted, first=True
-        )
+        rate = limited(facts, facts.started, facts.pacer.rate)
+        rate.taken = rate.paced = facts.accepted
+        rate.first = True
         return rate.refused(sent, now, refusal)
 
 
@@ -209,17 +183,24 @@ class Rate(Regime):
         return max(rates)
 
     def _grow(self, now: float) -> None:
-        facts, rate = self.facts, self.facts.pacer.rate
+        facts, rate, anchor = self.facts, self.facts.pacer.rate, self._anchor(now)
         elapsed, self.grown = min(now - self.grown, 5 / rate + 1), now
-        goodput = facts.goodput.rate(now)
-        if rate < goodput:
-            rate += (goodput - rate) * (1 - exp(-elapsed / _RECOVERY))
-        if rate >= 0.97 * goodput:
-            ticks = elapsed / self._tick(rate)
-            self.quiet = min(self.quiet + ticks, _LONGEST_QUIET)
-            young = _YOUNG_GAIN * self._young * min(elapsed * rate, 1.0) / max(facts.accepted, 1)
-            rate *= 1 + max(self._gain(rate) * ticks, young, _CHANCE * _CHANCE_CUT * facts.by_chance)
+        if rate < anchor:
+            rate += (anchor - rate) * (1 - exp(-elapsed / _RECOVERY))
+        if rate >= 0.97 * anchor:
+            rate = self._probe(rate, elapsed)
         facts.pace(rate)
+
+    def _anchor(self, now: float) -> float:
+        """The rate to go back to after a refusal."""
+        return self.facts.goodput.rate(now)
+
+    def _probe(self, rate: float, elapsed: float) -> float:
+        """The rate after so many seconds of probing."""
+        facts, ticks = self.facts, elapsed / self._tick(rate)
+        self.quiet = min(self.quiet + ticks, _LONGEST_QUIET)
+        young = _YOUNG_GAIN * self._young * min(elapsed * rate, 1.0) / max(facts.accepted, 1)
+        return rate * (1 + max(self._gain(rate) * ticks, young, _CHANCE * _CHANCE_CUT * facts.by_chance))
 
     def _tick(self, rate: float) -> float:
         facts = self.facts
@@ -240,6 +221,58 @@ class Rate(Regime):
         if self.quiet > 1:
             gain = min(max(gain, _QUICK_GAIN) * _STEEPNESS ** (self.quiet - 1), _TOP_GAIN)
         return max(gain, min(_BOLD_STEP / rate**0.5, _BOLDEST)) if self.facts.by_minute else gain
+
+
+@define
+class Shared(Rate):
+    """The rate is limited, and others use the key. By the minute, and by chance, `Rate` does well in company too."""
+
+    apart: float = _APART_AT_FIRST  # acceptances between refusals, the mean of the last few
+    distance: int = 0  # acceptances since the last refusal
+    kept: float = inf  # the rate that the last cut left, and growth since
+
+    def accepted(self, sent: Sent, now: float, *, reopened: bool) -> Regime:
+        """Count, and go on as ever."""
+        self.distance += 1
+        return super().accepted(sent, now, reopened=reopened)
+
+    def refused(self, sent: Sent, now: float, refusal: Refusal) -> Regime:
+        """Slow down for good."""
+        regime = super().refused(sent, now, refusal)
+        if refusal is Refusal.FIRST:
+            self.kept = self.facts.pacer.rate
+            if self.distance:  # else it is the one that ended the ramp
+                self.apart += (self.distance - self.apart) / _DISTANCES
+            self.distance = 0
+        return regime
+
+    @property
+    def _alike(self) -> bool:
+        """Whether refusals come to all alike, or to anybody by chance: they say nothing of shares then."""
+        return self.facts.by_minute or self.facts.by_chance
+
+    def _cut(self) -> float:
+        return super()._cut() if self._alike else _SHARED_CUT
+
+    def _anchor(self, now: float) -> float:
+        achieved = super()._anchor(now)
+        return achieved if self._alike else min(achieved, self.kept)
+
+    def _probe(self, rate: float, elapsed: float) -> float:
+        if self._alike:
+            return super()._probe(rate, elapsed)
+        apart = max(self.apart, _LEAST_APART)
+        growth = _SHARED_GROWTH * max(apart, _OPEN * self.distance) / _USUAL
+        overdue = self.distance / apart - _OVERDUE
+        if overdue > 0:
+            growth = min(growth * _STEEPNESS ** min(overdue, _LONGEST_QUIET), growth + _FASTEST * rate)
+        self.kept = max(self.kept, rate + growth * elapsed)
+        return rate + growth * elapsed
+
+
+def limited(facts: Facts, now: float, known: float) -> Rate:
+    """The regime of a limited rate, of which `known` is what was achieved last."""
+    return (Shared if facts.shared else Rate)(facts, now, known)
 
 
 @define
@@ -338,4 +371,4 @@ class Cap(Regime):
         facts.barred, facts.bar = now + facts.bar, 2 * facts.bar
         self.ceiling.forget()
         facts.pace(facts.goodput.rate(now))
-        return Rate(facts, now, known=facts.pacer.rate)
+        return limited(facts, now, facts.pacer.rate)

@@ -68,6 +68,7 @@ class Client:
             the process.
         max_in_flight: most unfinished tasks at once; learned from the service's refusals when not given.
         max_rate: most submits per second; learned when not given.
+        shared_key: other processes use the key, too, and are told so: all come to equal shares of an unknown limit.
         on_uncertain: what to do when nobody knows whether a paid request was accepted: `hold` it for the user, or
             `replay` it with the same `Idempotency-Key` and body.
         settle_by_listing: look for the task of a lost request in the service's listing. Only for a key that nobody but
@@ -99,6 +100,7 @@ class Client:
         journal: str | os.PathLike[str] | Journal | None = None,
         max_in_flight: int | None = None,
         max_rate: float | None = None,
+        shared_key: bool = False,
         on_uncertain: Literal["hold", "replay"] = "hold",
         settle_by_listing: bool = False,
         host: Host | None = None,
@@ -117,7 +119,7 @@ class Client:
         base = find_base_url(base_url)
         files = find_files_url(files_url, base)
         self._door = Door(find_key(api_key), base_url=base, files_url=files, timeouts=timeouts, ssl_context=ssl_context)
-        self._limits = read_limits(max_in_flight, max_rate)
+        self._limits = read_limits(max_in_flight, max_rate, shared_key=shared_key)
         self._on_uncertain = read_on_uncertain(on_uncertain)
         self._overwrite = overwrite
         self._grace = grace
@@ -385,10 +387,9 @@ class Client:
         if self._closed:
             raise ConfigurationError("the client is closed", mend="use it inside `async with Client() as client:`")
         if self._gate is None:
-            door, (tasks, rate) = self._door, self._limits
-            name, cap = (door.base_url, door.key_fingerprint), door.longest_pause
+            name, cap = (self._door.base_url, self._door.key_fingerprint), self._door.longest_pause
             self._gate = shared_gate(*name, retry_after_cap=cap, clock=self._clock)
-            self._gate.restrict(max_rate=rate, max_in_flight=tasks)
+            self._limits.state(self._gate)
         return self._gate
 
     def _calls(self) -> Calls:

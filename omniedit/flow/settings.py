@@ -8,6 +8,7 @@ import os
 import attrs
 
 from omniedit.api import wire
+from omniedit.api.gate import Gate
 from omniedit.core.patience import Patience
 from omniedit.core.preflight import check_callback
 from omniedit.errors import ConfigurationError
@@ -15,6 +16,7 @@ from omniedit.flow.intent import OnUncertain
 
 __all__ = [
     "EngineSettings",
+    "Limits",
     "check_budget",
     "check_count",
     "check_rate",
@@ -75,7 +77,22 @@ def find_files_url(files_url: str | None, base_url: str) -> str:
     return found or (base_url if wire.is_loopback(base_url) else wire.FILES_URL)
 
 
-def read_limits(max_in_flight: int | None, max_rate: float | None) -> tuple[int | None, float | None]:
+@attrs.frozen
+class Limits:
+    """What the user has said of the key's limit."""
+
+    max_in_flight: int | None
+    max_rate: float | None
+    shared_key: bool
+
+    def state(self, gate: Gate) -> None:
+        """Let the gate know."""
+        gate.restrict(max_rate=self.max_rate, max_in_flight=self.max_in_flight)
+        if self.shared_key:
+            gate.share()
+
+
+def read_limits(max_in_flight: int | None, max_rate: float | None, *, shared_key: bool = False) -> Limits:
     """Limits on submits, unless they let nothing through.
 
     Raises:
@@ -83,7 +100,7 @@ def read_limits(max_in_flight: int | None, max_rate: float | None) -> tuple[int 
     """
     check_count("max_in_flight", max_in_flight)
     check_rate("max_rate", max_rate, "submits")
-    return max_in_flight, max_rate
+    return Limits(max_in_flight, max_rate, shared_key)
 
 
 def check_count(name: str, value: object) -> None:

@@ -371,6 +371,17 @@ async def test_how_long_a_retry_after_is_believed_is_a_setting() -> None:
     assert 115.0 <= gates[2].statistics().submit.pause <= 123.0
 
 
+async def test_told_that_others_use_the_key_all_lanes_make_for_equal_shares() -> None:
+    """Whichever client says so."""
+    gate = shared_gate("https://shared", "key")
+    shared_gate("https://shared", "key").share()
+    for lane in (Lane.SUBMIT, Lane.POLL):
+        (await gate.enter(lane)).accepted()
+        (await gate.enter(lane)).refused()
+    statistics = gate.statistics()
+    assert (statistics.submit.regime, statistics.poll.regime) == ("shared", "shared")
+
+
 async def test_asked_pauses_of_many_keys_are_bounded() -> None:
     """The oldest are forgotten; what was asked last is not."""
 

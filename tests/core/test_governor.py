@@ -147,6 +147,56 @@ def test_one_request_an_hour_works() -> None:
     assert service.refused <= 10 * service.accepted
 
 
+def company(*, told: bool, late: float, rate: float, until: float) -> tuple[float, float]:
+    """What two processes of one key get in the second half of the time; the other one begins when it is `late`."""
+    bucket = Bucket(rate, 3.0)
+    first = Service(Governor(0.0, shared=told), bucket)
+    second = Service(Governor(late, shared=told), bucket, now=late)
+    got = [0, 0]
+    for step in range(round(until * 20)):
+        now = step / 20
+        first.run(now)
+        if now > late:
+            second.run(now)
+        if now == until / 2:
+            got = [first.accepted, second.accepted]
+    return first.accepted - got[0], second.accepted - got[1]
+
+
+def test_processes_that_are_told_of_each_other_come_to_equal_shares() -> None:
+    """The first has all of a slow limit for a quarter of an hour; two hours later both have about half of it."""
+    low, high = sorted(company(told=True, late=900.0, rate=1.0, until=7200.0))
+    assert low / high > 0.6  # Jain's index above 0.94
+    assert low + high > 0.9 * 3600
+
+
+@pytest.mark.parametrize("rate", [0.5, 4.0])
+def test_told_of_others_it_finds_a_limit_that_has_doubled(rate: float) -> None:
+    """When several times the usual distance has passed without a refusal, growth gets steeper."""
+    bucket = Bucket(rate, 3.0)
+    service = Service(Governor(0.0, shared=True), bucket)
+    service.run(1800.0)
+    bucket.rate = 2 * rate
+    service.run(3000.0)
+    before = service.accepted
+    service.run(3600.0)
+    assert service.accepted - before > 0.8 * 600 * 2 * rate
+
+
+def test_it_can_be_told_of_others_at_any_time() -> None:
+    """Before the first refusal, and when a rate has been found already, which it keeps."""
+    early, late = Governor(0.0), Governor(0.0)
+    early.share()
+    assert early.reading(0.0).regime == "ramp"
+    for governor in (early, late):
+        Service(governor, Bucket(2.0, 2.0)).run(60.0)
+    assert [governor.reading(60.0).regime for governor in (early, late)] == ["shared", "rate"]
+    rate = late.reading(60.0).rate
+    late.share()
+    late.share()
+    assert (late.reading(60.0).regime, late.reading(60.0).rate) == ("shared", rate)
+
+
 def test_ten_thousand_a_second_work() -> None:
     """A service that never refuses is followed up to there, and requests leave at that pace."""
     governor = Governor(0.0)

@@ -117,6 +117,15 @@ def test_refunds_never_make_credits() -> None:
     assert (budget.reserved, budget.fresh) == (0.0, 0.0)
 
 
+def test_a_refund_of_an_earlier_run_is_none_of_this_run() -> None:
+    """It makes room under the limit, and what this run has reserved stays as it is."""
+    budget = Budget(200.0, reserved=60.0)
+    budget.take("a", None)
+    budget.settle("a", 50.0)
+    budget.refund(60.0, fresh=False)
+    assert (budget.reserved, budget.fresh) == (50.0, 50.0)
+
+
 @given(
     limit=st.floats(0, 2000),
     charges=st.lists(st.floats(1, 63.6), min_size=1, max_size=40),

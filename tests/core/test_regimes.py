@@ -9,7 +9,7 @@ import pytest
 from omniedit.core.ceiling import REQUESTS, TASKS, Ceiling
 from omniedit.core.lanefacts import Facts, Sent
 from omniedit.core.pause import Refusal
-from omniedit.core.regimes import Cap, Ramp, Rate
+from omniedit.core.regimes import Cap, Ramp, Rate, Shared, limited
 
 
 def level(tasks: int, at: float = 10.0) -> Sent:
@@ -368,3 +368,84 @@ def test_acceptances_make_up_for_refusals_by_chance() -> None:
     for each in range(100):
         rate.accepted(level(0, 10 + each / 100), 11 + each / 100, reopened=False)
     assert facts.pacer.rate == pytest.approx(10.0 * (1 + 0.013 * 0.015) ** 100, rel=1e-3)
+
+
+def together(rate: float = 1.0) -> Shared:
+    """A rate found, in company."""
+    facts = Facts(0.0, None, shared=True)
+    facts.pace(rate)
+    found = limited(facts, 0.0, rate)
+    assert isinstance(found, Shared)
+    return found
+
+
+def refuse(shared: Shared, after: int) -> float:
+    """So many acceptances, and then a refusal; what is left of the rate."""
+    before = shared.facts.pacer.rate
+    shared.distance = after
+    shared.refused(level(0), 20.0, Refusal.FIRST)
+    return shared.facts.pacer.rate / before
+
+
+def grow(shared: Shared, seconds: float = 1.0) -> float:
+    """How much the rate grows in that time, in requests/s."""
+    before, shared.grown = shared.facts.pacer.rate, 100.0
+    sent = Sent(100.0 + seconds - 0.1, 0, 0, paced=True)
+    shared.accepted(sent, 100.0 + seconds, reopened=False)
+    return shared.facts.pacer.rate - before
+
+
+def test_in_company_a_cut_lasts() -> None:
+    """What the last minute achieved is not gone back to, though growth is."""
+    shared = together()
+    for second in range(60):
+        shared.facts.goodput.add(40.0 + second)
+    assert refuse(shared, 40) == pytest.approx(0.75)
+    grow(shared)
+    assert 0.75 < shared.facts.pacer.rate < 0.76
+
+
+def test_in_company_growth_is_the_same_for_all() -> None:
+    """Whatever the rate, and in proportion to the distance of refusals."""
+    few, many = [], []
+    for rate in (0.5, 5.0):
+        shared = together(rate)
+        few.append(grow(shared))
+        refuse(shared, 360)  # the mean of the last eight is twice as long now
+        many.append(grow(shared))
+    assert few[0] == pytest.approx(few[1])
+    assert many == pytest.approx([2 * growth for growth in few])
+
+
+def test_in_company_growth_gets_steeper_when_a_refusal_is_overdue() -> None:
+    """After three times the usual distance, up to a fiftieth of the rate a second on top."""
+    shared = together(5.0)
+    usual = grow(shared)
+    shared.distance = 40 * 4
+    steeper = grow(shared)
+    shared.distance = 40 * 9
+    assert usual < steeper / 4 < grow(shared) / 4
+    assert grow(shared) < 0.03 * shared.facts.pacer.rate
+
+
+@pytest.mark.parametrize("what", ["by_minute", "by_chance"])
+def test_what_says_nothing_of_shares_is_answered_as_ever(what: str) -> None:
+    """Where blocks end on the minute, and at refusals by chance, cuts and probes are those of a rate alone."""
+    shared, alone = together(), Rate(Facts(0.0, None), 0.0, known=1.0)
+    alone.facts.pace(1.0)
+    for regime in (shared, alone):
+        setattr(regime.facts, what, True)
+        regime.refused(level(0), 20.0, Refusal.FIRST)
+        regime.grown = 100.0
+        regime.accepted(Sent(109.9, 0, 0, paced=True), 110.0, reopened=False)
+    assert shared.facts.pacer.rate == alone.facts.pacer.rate
+
+
+def test_only_news_counts_in_company() -> None:
+    """Being refused again in one episode takes nothing more off, and ends no distance."""
+    shared = together()
+    refuse(shared, 30)
+    kept, apart = shared.facts.pacer.rate, shared.apart
+    shared.distance = 5
+    shared.refused(level(0), 21.0, Refusal.AGAIN)
+    assert (shared.facts.pacer.rate, shared.apart, shared.distance) == (kept, apart, 5)

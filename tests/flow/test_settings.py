@@ -12,6 +12,7 @@ from omniedit import Client, Status
 from omniedit.api.client import Timeouts
 from omniedit.errors import ConfigurationError
 from omniedit.models import Task
+from omniedit.sandbox.settings import Limit
 from tests.media.conftest import tiny_clip
 
 
@@ -80,3 +81,18 @@ async def test_the_longest_retry_after_that_is_believed_is_a_setting(world: Any)
     timeouts = Timeouts(connect=1.0, submit=1.0, read=1.0, stall=2.0, retry_after=4.0)
     async with asyncio.timeout(30), world(faults) as w, w.client(timeouts=timeouts) as client:
         assert (await client.batch(w.edits(1), save_to=w.out)).counts == {Status.saved: 1}
+
+
+async def test_a_shared_key_is_told_to_the_gate(world: Any) -> None:
+    """A refusal finds a regime that makes for equal shares."""
+    limits = (Limit(kind="token_bucket", amount=2, per=1.0, burst=2, lanes=("submit",)),)
+    regimes = set[str]()
+    async with asyncio.timeout(60), world(limits=limits, task_seconds=0.5) as w, w.client(shared_key=True) as client:
+        batch = client.batch(w.edits(24), save_to=w.out)
+        async for _ in batch:
+            statistics = client.statistics()
+            if statistics is not None:
+                regimes.add(statistics.gate.submit.regime)
+        assert (await batch).counts == {Status.saved: 24}
+    assert "shared" in regimes
+    assert "rate" not in regimes

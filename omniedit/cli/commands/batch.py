@@ -31,6 +31,7 @@ __all__ = ["command"]
     help="Names of results: {stem}, {name}, {key}, {key8}, {variant}, {index}; {stem} if not given.",
 )
 @click.option("--max-in-flight", metavar="N", type=click.IntRange(1), help="Most unfinished tasks; else learned.")
+@click.option("--shared-key", is_flag=True, help="Other processes use the key too: come to equal shares of its limit.")
 @click.option("--max-credits", metavar="N", type=Number(0), help="Stop submitting before this many are reserved.")
 @uncertain_option
 @settling_option
