@@ -76,8 +76,9 @@ State `max_rate` when you know your plan's limit, or share the key with programs
 or five refusals. Both are upper bounds; the governor still slows down when it is refused below them.
 
 Say `shared_key=True` (`batch --shared-key`) in each of several processes that use one key and do not know of each
-other. They then come to equal shares at any rate, which without it they only do at ten requests a second and more for
-eight, five for four. It costs a process that is alone a tenth of the limit, and a limit that doubles is found later.
+other, when there is likely to be less than about a request a second for each. They then come to nearly equal shares,
+at about the same cost in refusals; where there is more, they do so without it. A process that is alone leaves a tenth
+of a limit unused for it (a fifth of a sliding window), and finds a limit that doubled later.
 
 `client.statistics().gate` shows for each lane the regime, the rates allowed and achieved (requests a second), the
 level (unfinished tasks), requests in flight, what is left of a pause (seconds), what was granted, accepted and refused,

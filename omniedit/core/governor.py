@@ -35,7 +35,8 @@ lane of one API key. Its rules, in the order in which they hold:
      growth is by the same number of requests a second for all: so who has more loses more, and shares come together.
      That number is in proportion to how many acceptances lie between refusals, so that at most a few per cent are
      refused whatever the rate; when three times as many have passed, the limit is another, and growth gets steeper.
-     Alone, a tenth of the limit stays unused for it. (Not where blocks end on the minute: all are cut alike there.)
+     Alone, it leaves a tenth of the limit unused, hence it has to be asked for. (Not where blocks end on the minute:
+     all are cut alike there.)
    - `Cap`: refusals at one level of unfinished tasks, or of requests on their way, above which hardly anything is
      accepted, mean a cap (`omniedit.core.ceiling`). As much is kept live and no more. When 65 acceptances have paid
      for each refusal, one more is tried, and while that succeeds one more again, so that a cap that doubled is climbed

@@ -68,7 +68,7 @@ class Client:
             the process.
         max_in_flight: most unfinished tasks at once; learned from the service's refusals when not given.
         max_rate: most submits per second; learned when not given.
-        shared_key: other processes use the key, too, and are told so: all come to equal shares of an unknown limit.
+        shared_key: other processes use the key, too, and are told so: all come to equal shares of a slow limit.
         on_uncertain: what to do when nobody knows whether a paid request was accepted: `hold` it for the user, or
             `replay` it with the same `Idempotency-Key` and body.
         settle_by_listing: look for the task of a lost request in the service's listing. Only for a key that nobody but
