@@ -94,7 +94,7 @@ class Door:
         self.base_url = wire.normalize_origin(base_url, name="base_url")
         self.files_url = wire.normalize_origin(files_url, name="files_url")
         self.key_fingerprint = hashlib.sha256(api_key.encode()).hexdigest()[:16]
-        self._secret = api_key.encode() if len(api_key) >= _SHORTEST_SECRET else None
+        self._secret = api_key if len(api_key) >= _SHORTEST_SECRET else ""
         self._timeouts = timeouts or Timeouts()
         self._to_connect = aiohttp.ClientTimeout(total=None, connect=self._timeouts.connect)
         self._to_read = aiohttp.ClientTimeout(
@@ -218,11 +218,14 @@ class Door:
             return await self._heard(response)
 
     async def _heard(self, response: aiohttp.ClientResponse) -> Reply:
-        """The whole answer. A refusal may quote what was sent, and its words are shown and kept: never the key."""
-        reply = await _whole(response)
-        if reply.status in _SUCCESS or self._secret is None:
-            return reply
-        return attrs.evolve(reply, body=reply.body.replace(self._secret, b"(key)"))
+        """The whole answer. It may quote what was sent, and its words are shown and kept: never the key.
+
+        The body of a success stays as it came, since links may hold anything; `wire` quietens its words.
+        """
+        body = await _whole(response)
+        if self._secret and response.status not in _SUCCESS:
+            body = body.replace(self._secret.encode(), b"(key)")
+        return Reply(response.status, response.headers, body, self._secret)
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -275,13 +278,13 @@ def _bearer(api_key: str) -> str:
     return f"Bearer {api_key}"
 
 
-async def _whole(response: aiohttp.ClientResponse) -> Reply:
+async def _whole(response: aiohttp.ClientResponse) -> bytes:
     """The whole answer, or as much of it as any answer of the service can have."""
     content = response.content
     body = await content.read(_LARGEST_REPLY)
     while not content.at_eof() and len(body) < _LARGEST_REPLY:
         body += await content.read(_LARGEST_REPLY - len(body))
-    return Reply(response.status, response.headers, body)
+    return body
 
 
 class _Counted(io.BufferedReader):
@@ -318,4 +321,6 @@ def _read_upload(reply: Reply, name: str) -> Hosted:
     except ServiceError as error:
         if error.status in {401, 402, 403, 429} or error.status >= 500:
             raise
-        raise HostingFailed(f"{name}: {error.message}", code=error.code, mend=_NOT_SENT_UPLOAD) from error
+        words = wire.quiet(reply, error.message)
+        cause = error if words == error.message else None  # which a traceback would show
+        raise HostingFailed(f"{name}: {words}", code=error.code, mend=_NOT_SENT_UPLOAD) from cause
