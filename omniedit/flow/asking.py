@@ -1,13 +1,22 @@
-"""Requests that cost nothing, sent through the gate."""
+"""The gate to a service, and requests that cost nothing, sent through it."""
 
 from __future__ import annotations
 
 from omniedit.api import wire
 from omniedit.api.client import Door
-from omniedit.api.gate import Gate, Lane, Turn
+from omniedit.api.gate import Gate, Lane, Turn, shared_gate
+from omniedit.clock import Clock
 from omniedit.models import Reply
 
-__all__ = ["ask", "report"]
+__all__ = ["ask", "gate_to", "report"]
+
+
+def gate_to(door: Door, clock: Clock, max_in_flight: int | None, max_rate: float | None) -> Gate:
+    """The gate that all clients of a door's key share, within the limits of this one."""
+    name, cap = (door.base_url, door.key_fingerprint), door.longest_pause
+    gate = shared_gate(*name, retry_after_cap=cap, clock=clock)
+    gate.restrict(max_rate=max_rate, max_in_flight=max_in_flight)
+    return gate
 
 
 async def ask(gate: Gate, door: Door, request: wire.Request) -> Reply:

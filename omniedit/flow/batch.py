@@ -17,12 +17,13 @@ from omniedit.core.money import Budget
 from omniedit.errors import OmniEditError
 from omniedit.flow.admission import Admission, Placing
 from omniedit.flow.edit import Workplace, was_closed
-from omniedit.flow.engine import Engine, EngineStatistics, closed
+from omniedit.flow.engine import Engine, closed
 from omniedit.flow.intake import Intake
 from omniedit.flow.intent import OnUncertain
 from omniedit.flow.record import OnTransfer, Record, Run
 from omniedit.flow.seen import KeySet, Names
 from omniedit.flow.stream import ChangeStream
+from omniedit.flow.statistics import EngineStatistics
 from omniedit.journal.base import CountsCommits, Journal
 from omniedit.models import Edit, Entry, Status
 

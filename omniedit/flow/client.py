@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Literal, Never, Self, TypeVar
 
 from omniedit.api import wire
 from omniedit.api.client import Door, Timeouts
-from omniedit.api.gate import Gate, shared_gate
+from omniedit.api.gate import Gate
 from omniedit.clock import Clock, SystemClock
 from omniedit.core.preflight import is_url, refuse_edit
 from omniedit.errors import ConfigurationError
-from omniedit.flow.asking import ask
+from omniedit.flow.asking import ask, gate_to
 from omniedit.flow.calls import Calls
 from omniedit.flow.chores import Chores, Once
 from omniedit.flow.intent import new_nonce, wish_of
@@ -40,9 +40,10 @@ if TYPE_CHECKING:
     from omniedit.codecs import Balance
     from omniedit.flow.batch import Batch
     from omniedit.flow.edit import EditRun
-    from omniedit.flow.engine import Engine, EngineStatistics
+    from omniedit.flow.engine import Engine
     from omniedit.flow.hosts import Host
     from omniedit.flow.record import OnTransfer
+    from omniedit.flow.statistics import EngineStatistics
     from omniedit.journal.base import Journal
     from omniedit.models import MediaFacts
 
@@ -331,8 +332,14 @@ class Client:
         return await self._movers.sources().check(os.fspath(source))
 
     def statistics(self) -> EngineStatistics | None:
-        """What the client is doing now; None before it did anything."""
-        return self._engine.statistics() if self._engine is not None else None
+        """What the client is doing now, of bare calls what the gate tells; None before it did anything."""
+        if self._engine is not None:
+            return self._engine.statistics()
+        if self._gate is None:
+            return None
+        from omniedit.flow.statistics import EngineStatistics
+
+        return EngineStatistics(gate=self._gate.statistics())
 
     def hint(self, nonce: str, task_id: str | None = None) -> bool:
         """A callback came under this nonce, naming this task: look at it now. False when it is nobody's here."""
@@ -385,10 +392,7 @@ class Client:
         if self._closed:
             raise ConfigurationError("the client is closed", mend="use it inside `async with Client() as client:`")
         if self._gate is None:
-            door, (tasks, rate) = self._door, self._limits
-            name, cap = (door.base_url, door.key_fingerprint), door.longest_pause
-            self._gate = shared_gate(*name, retry_after_cap=cap, clock=self._clock)
-            self._gate.restrict(max_rate=rate, max_in_flight=tasks)
+            self._gate = gate_to(self._door, self._clock, *self._limits)
         return self._gate
 
     def _calls(self) -> Calls:
