@@ -15,7 +15,7 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -25,6 +25,7 @@ import attrs
 from omniedit import codecs
 from omniedit.api import wire
 from omniedit.api.bounds import within
+from omniedit.core.arguments import read_seconds
 from omniedit.errors import ConfigurationError, HostingFailed, ServiceError, TransportFailed, doorway
 from omniedit.models import Intent, Reply
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from omniedit.models import Hosted
 
 __all__ = ["Departure", "Door", "Timeouts"]
+
+T = TypeVar("T")
 
 _LARGEST_REPLY = 4 << 20  # bytes: fifty tasks are about 100 KB; what is longer is cut, and then cannot be read
 _SUCCESS = range(200, 300)
@@ -48,7 +51,11 @@ _NOT_SENT_UPLOAD = "nothing was submitted; host the clip elsewhere and pass its 
 
 @attrs.frozen
 class Timeouts:
-    """Bounds on waiting for the service, in seconds. Waiting at the gate is not part of those on one request."""
+    """Bounds on waiting for the service, in seconds. Waiting at the gate is not part of those on one request.
+
+    Raises:
+        ConfigurationError: one is no time.
+    """
 
     connect: float = 15.0
     submit: float = 90.0
@@ -58,6 +65,11 @@ class Timeouts:
     """An upload may stand still for this long, and its whole answer may take this long after the last byte."""
     retry_after: float = 3600.0
     """The longest `Retry-After` that is believed. Where clients of one key differ, the longest of all holds."""
+
+    def __attrs_post_init__(self) -> None:
+        for field in attrs.fields(Timeouts):
+            value = read_seconds(f"timeouts.{field.name}", getattr(self, field.name))
+            object.__setattr__(self, field.name, value)  # the value is frozen from here on
 
 
 @attrs.define(eq=False, repr=False)
@@ -95,13 +107,13 @@ class Door:
         self.files_url = wire.normalize_origin(files_url, name="files_url")
         self.key_fingerprint = hashlib.sha256(api_key.encode()).hexdigest()[:16]
         self._secret = api_key if len(api_key) >= _SHORTEST_SECRET else ""
-        self._timeouts = timeouts or Timeouts()
+        self._timeouts = _kind("timeouts", timeouts, Timeouts) or Timeouts()
         self._to_connect = aiohttp.ClientTimeout(total=None, connect=self._timeouts.connect)
         self._to_read = aiohttp.ClientTimeout(
             total=self._timeouts.read + self._timeouts.connect, connect=self._timeouts.connect
         )
         self._user_agent = user_agent
-        self._ssl = ssl_context
+        self._ssl = _kind("ssl_context", ssl_context, ssl.SSLContext)
         self._session: aiohttp.ClientSession | None = None
         self._paying: aiohttp.ClientSession | None = None
         self._closed = False
@@ -247,6 +259,15 @@ class Door:
             proxy=None if self.local else _proxy_of(self.base_url),
             trace_configs=traces,
         )
+
+
+def _kind(name: str, value: T | None, kind: type[T]) -> T | None:
+    if value is not None and not isinstance(value, kind):
+        raise ConfigurationError(
+            f"{name} must be a {kind.__name__}, not {type(value).__name__}",
+            mend=f"give a {kind.__name__}, or leave it out",
+        )
+    return value
 
 
 def _departures() -> aiohttp.TraceConfig:

@@ -12,17 +12,17 @@ from omniedit.api import wire
 from omniedit.api.client import Door, Timeouts
 from omniedit.api.gate import Gate
 from omniedit.clock import Clock, SystemClock
+from omniedit.core.arguments import check_able, read_budget, read_grace
 from omniedit.core.preflight import is_url, refuse_edit
 from omniedit.errors import ConfigurationError
 from omniedit.flow.asking import ask, gate_to
 from omniedit.flow.calls import Calls
 from omniedit.flow.chores import Chores, Once
-from omniedit.flow.intent import new_nonce, wish_of
+from omniedit.flow.intent import clip_of, new_nonce, wish_of
 from omniedit.flow.journals import Journals
 from omniedit.flow.movers import Movers
 from omniedit.flow.settings import (
     EngineSettings,
-    check_budget,
     find_base_url,
     find_files_url,
     find_key,
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
 __all__ = ["Client"]
 
 T = TypeVar("T")
-_GRACE = 15.0  # seconds
 
 
 class Client:
@@ -109,7 +108,7 @@ class Client:
         max_per_host: int | None = None,
         limit_rate: float | None = None,
         task_timeout: float = 6 * 3600.0,
-        grace: float = _GRACE,
+        grace: float = 15.0,
         callback_base: str | None = None,
         timeouts: Timeouts | None = None,
         ssl_context: ssl.SSLContext | None = None,
@@ -121,10 +120,11 @@ class Client:
         self._limits = read_limits(max_in_flight, max_rate)
         self._on_uncertain = read_on_uncertain(on_uncertain)
         self._overwrite = overwrite
-        self._grace = grace
+        self._grace = read_grace(grace)
         self._patience = read_patience(task_timeout)
         base_of_calls = read_callback_base(callback_base, local_service=self._door.local)
-        self._how = EngineSettings(self._patience, grace, max_downloads, base_of_calls, settle_by_listing)
+        self._how = EngineSettings(self._patience, self._grace, max_downloads, base_of_calls, settle_by_listing)
+        check_able("clock", clock, "monotonic", "utcnow", "sleep")
         self._clock = clock or SystemClock()
         self._movers = Movers(
             self._door,
@@ -243,13 +243,12 @@ class Client:
         from omniedit.flow.batch import Batch, BatchSettings
         from omniedit.flow.placing import read_folder
 
-        check_budget(max_credits)
         settings = BatchSettings(
             read_folder(save_to, name),
             on_uncertain=self._on_uncertain if on_uncertain is None else read_on_uncertain(on_uncertain),
             overwrite=self._overwrite if overwrite is None else overwrite,
             retry_failed=retry_failed,
-            max_credits=max_credits,
+            max_credits=read_budget(max_credits),
             on_transfer=on_transfer,
         )
         return Batch(self, edits, self._journals.own if journal is None else self._journals.at(journal), settings)
@@ -326,10 +325,10 @@ class Client:
         """Preflight one clip: what it is, or why the service would not take it.
 
         Raises:
-            PreflightFailed: with all reasons.
+            InvalidEdit: that is no clip; `PreflightFailed` with all reasons.
         """
         self._entered()
-        return await self._movers.sources().check(os.fspath(source))
+        return await self._movers.sources().check(clip_of(source))
 
     def statistics(self) -> EngineStatistics | None:
         """What the client is doing now, of bare calls what the gate tells; None before it did anything."""
