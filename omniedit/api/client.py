@@ -15,7 +15,7 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -25,6 +25,7 @@ import attrs
 from omniedit import codecs
 from omniedit.api import wire
 from omniedit.api.bounds import within
+from omniedit.core.arguments import read_seconds
 from omniedit.errors import ConfigurationError, HostingFailed, ServiceError, TransportFailed, doorway
 from omniedit.models import Intent, Reply
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from omniedit.models import Hosted
 
 __all__ = ["Departure", "Door", "Timeouts"]
+
+T = TypeVar("T")
 
 _LARGEST_REPLY = 4 << 20  # bytes: fifty tasks are about 100 KB; what is longer is cut, and then cannot be read
 _SUCCESS = range(200, 300)
@@ -48,7 +51,11 @@ _NOT_SENT_UPLOAD = "nothing was submitted; host the clip elsewhere and pass its 
 
 @attrs.frozen
 class Timeouts:
-    """Bounds on waiting for the service, in seconds. Waiting at the gate is not part of those on one request."""
+    """Bounds on waiting for the service, in seconds. Waiting at the gate is not part of those on one request.
+
+    Raises:
+        ConfigurationError: one is no time.
+    """
 
     connect: float = 15.0
     submit: float = 90.0
@@ -58,6 +65,11 @@ class Timeouts:
     """An upload may stand still for this long, and its whole answer may take this long after the last byte."""
     retry_after: float = 3600.0
     """The longest `Retry-After` that is believed. Where clients of one key differ, the longest of all holds."""
+
+    def __attrs_post_init__(self) -> None:
+        for field in attrs.fields(Timeouts):
+            value = read_seconds(f"timeouts.{field.name}", getattr(self, field.name))
+            object.__setattr__(self, field.name, value)  # the value is frozen from here on
 
 
 @attrs.define(eq=False, repr=False)
@@ -94,14 +106,14 @@ class Door:
         self.base_url = wire.normalize_origin(base_url, name="base_url")
         self.files_url = wire.normalize_origin(files_url, name="files_url")
         self.key_fingerprint = hashlib.sha256(api_key.encode()).hexdigest()[:16]
-        self._secret = api_key.encode() if len(api_key) >= _SHORTEST_SECRET else None
-        self._timeouts = timeouts or Timeouts()
+        self._secret = api_key if len(api_key) >= _SHORTEST_SECRET else ""
+        self._timeouts = _kind("timeouts", timeouts, Timeouts) or Timeouts()
         self._to_connect = aiohttp.ClientTimeout(total=None, connect=self._timeouts.connect)
         self._to_read = aiohttp.ClientTimeout(
             total=self._timeouts.read + self._timeouts.connect, connect=self._timeouts.connect
         )
         self._user_agent = user_agent
-        self._ssl = ssl_context
+        self._ssl = _kind("ssl_context", ssl_context, ssl.SSLContext)
         self._session: aiohttp.ClientSession | None = None
         self._paying: aiohttp.ClientSession | None = None
         self._closed = False
@@ -218,11 +230,14 @@ class Door:
             return await self._heard(response)
 
     async def _heard(self, response: aiohttp.ClientResponse) -> Reply:
-        """The whole answer. A refusal may quote what was sent, and its words are shown and kept: never the key."""
-        reply = await _whole(response)
-        if reply.status in _SUCCESS or self._secret is None:
-            return reply
-        return attrs.evolve(reply, body=reply.body.replace(self._secret, b"(key)"))
+        """The whole answer. It may quote what was sent, and its words are shown and kept: never the key.
+
+        The body of a success stays as it came, since links may hold anything; `wire` quietens its words.
+        """
+        body = await _whole(response)
+        if self._secret and response.status not in _SUCCESS:
+            body = body.replace(self._secret.encode(), b"(key)")
+        return Reply(response.status, response.headers, body, self._secret)
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -244,6 +259,15 @@ class Door:
             proxy=None if self.local else _proxy_of(self.base_url),
             trace_configs=traces,
         )
+
+
+def _kind(name: str, value: T | None, kind: type[T]) -> T | None:
+    if value is not None and not isinstance(value, kind):
+        raise ConfigurationError(
+            f"{name} must be a {kind.__name__}, not {type(value).__name__}",
+            mend=f"give a {kind.__name__}, or leave it out",
+        )
+    return value
 
 
 def _departures() -> aiohttp.TraceConfig:
@@ -275,13 +299,13 @@ def _bearer(api_key: str) -> str:
     return f"Bearer {api_key}"
 
 
-async def _whole(response: aiohttp.ClientResponse) -> Reply:
+async def _whole(response: aiohttp.ClientResponse) -> bytes:
     """The whole answer, or as much of it as any answer of the service can have."""
     content = response.content
     body = await content.read(_LARGEST_REPLY)
     while not content.at_eof() and len(body) < _LARGEST_REPLY:
         body += await content.read(_LARGEST_REPLY - len(body))
-    return Reply(response.status, response.headers, body)
+    return body
 
 
 class _Counted(io.BufferedReader):
@@ -318,4 +342,6 @@ def _read_upload(reply: Reply, name: str) -> Hosted:
     except ServiceError as error:
         if error.status in {401, 402, 403, 429} or error.status >= 500:
             raise
-        raise HostingFailed(f"{name}: {error.message}", code=error.code, mend=_NOT_SENT_UPLOAD) from error
+        words = wire.quiet(reply, error.message)
+        cause = error if words == error.message else None  # which a traceback would show
+        raise HostingFailed(f"{name}: {words}", code=error.code, mend=_NOT_SENT_UPLOAD) from cause

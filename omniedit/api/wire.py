@@ -46,6 +46,7 @@ __all__ = [
     "look",
     "looks",
     "normalize_origin",
+    "quiet",
     "read_balance",
     "read_page",
     "read_task",
@@ -61,6 +62,8 @@ MOST_IDS = 50
 _JSON: Mapping[str, str] = {"Content-Type": "application/json"}
 _NO_HEADERS: Mapping[str, str] = {}
 _SUCCESS = range(200, 300)
+_BLANK = "(key)"
+_TELLING = 8  # characters: less of a key than this tells nobody anything
 
 UPLOAD_PATH = "/api/v1/files/upload/stream"
 
@@ -189,10 +192,22 @@ def read_task(reply: Reply, *, task_id: str | None = None) -> Task:
 
 def _decoded(reply: Reply, task_id: str | None) -> Task:
     try:
-        return codecs.decode_task(reply.body)
+        return _quiet_task(reply, codecs.decode_task(reply.body))
     except UnexpectedReply as error:
         error.status, error.request_id, error.task_id = reply.status, _request_id(reply), task_id
         raise
+
+
+def _quiet_task(reply: Reply, task: Task) -> Task:
+    """A task whose words quote no key: they go into errors, logs and the journal."""
+    code, words = task.error_code, task.error_message
+    if code is None and words is None:
+        return task
+    return attrs.evolve(
+        task,
+        error_code=None if code is None else quiet(reply, code),
+        error_message=None if words is None else quiet(reply, words),
+    )
 
 
 def read_tasks(reply: Reply) -> dict[str, Task]:
@@ -203,7 +218,7 @@ def read_tasks(reply: Reply) -> dict[str, Task]:
     """
     _expect_success(reply, "reading many tasks", None)
     tasks, _ = codecs.decode_tasks(reply.body)
-    return {task.id: task for task in tasks}
+    return {task.id: _quiet_task(reply, task) for task in tasks}
 
 
 def read_page(reply: Reply) -> Page:
@@ -213,7 +228,8 @@ def read_page(reply: Reply) -> Page:
         ServiceError: as for `read_tasks`.
     """
     _expect_success(reply, "listing the tasks", None)
-    return Page(*codecs.decode_tasks(reply.body))
+    tasks, total = codecs.decode_tasks(reply.body)
+    return Page(tuple(_quiet_task(reply, task) for task in tasks), total)
 
 
 def read_balance(reply: Reply) -> codecs.Balance:
@@ -282,6 +298,16 @@ def _kind_of_class(status: int) -> type[ServiceError]:
             return ServiceUnavailable
         case _:
             return UnexpectedReply
+
+
+def quiet(reply: Reply, words: str) -> str:
+    """Words of an answer as they may be shown and kept: without the key, and without the part that a cut left of it."""
+    secret = reply.secret
+    if not secret:
+        return words
+    words = words.replace(secret, _BLANK)
+    left = next((secret[:size] for size in range(len(secret) - 1, _TELLING, -1) if words.endswith(secret[:size])), "")
+    return words.removesuffix(left) + _BLANK if left else words
 
 
 def is_task_unknown(error: OmniEditError) -> bool:

@@ -162,6 +162,8 @@ def part_name(name: str, suffix: str = ".part") -> str:
 
 def _wrong_with_template(template: str) -> str | None:
     """What is wrong with a template; fields inside formats, attributes and items are refused as unknown fields."""
+    if not _is_text(template):
+        return "is no text"
     try:
         fields = [(name, form or "") for _, name, form, _ in string.Formatter().parse(template) if name is not None]
         unknown = [name for name, form in fields if name not in _FIELDS or "{" in form]
@@ -170,6 +172,10 @@ def _wrong_with_template(template: str) -> str | None:
     except ValueError as error:
         return f"cannot be used: {error}"
     return f"has an unknown field {{{unknown[0]}}}" if unknown else None
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _wrong_with(name: str) -> str | None:

@@ -3,11 +3,13 @@
 Rules of this room:
 
 - `Retry-After` is seconds or an HTTP date (RFC 9110, section 10.2.3). A date is measured against the reply's own
-  `Date`, so a wrong clock on either side does no harm.
-- `RateLimit` and `RateLimit-Policy` are read in the form of the current IETF draft (`"default";r=50;t=30`), in that of
-  draft 7 (`limit=100, remaining=50, reset=30`) and in the three fields of drafts 0 to 6; so are the common
+  `Date`, so a wrong clock on either side does no harm. Of several values, in one line or in a line each, the longest
+  wait counts: whoever put them there asks for no less.
+- What is left until when is read from `RateLimit` in the form of the current IETF draft (`"default";r=50;t=30`), in
+  that of draft 7 (`limit=100, remaining=50, reset=30`) and in the fields of drafts 0 to 6; so are the common
   `X-RateLimit-*`, `X-Rate-Limit-*` and `X-RateLimit-*-Requests`. A reset is a number of seconds, a span
-  such as `1m30s`, or, above a billion, a Unix time in seconds or milliseconds, measured against `Date` again.
+  such as `1m30s`, or, above a billion, a Unix time in seconds or milliseconds, measured against `Date` again. The
+  limit itself is not read: the governor learns it.
 - Of several policies the one with the least remaining counts, whether they stand in one line or in a line each. Of
   other fields that are there twice, the first counts.
 - What cannot be read is as good as absent: a header never raises.
@@ -26,11 +28,12 @@ from omniedit.core.httpdate import read_date
 
 __all__ = ["Hint", "NO_HINT", "read_hint"]
 
-_NAMES = re.compile(r"(?i)(x-)?rate-?limit(-policy|-(limit|remaining|reset)(-requests)?)?|retry-after")
-_LISTS = frozenset({"ratelimit", "ratelimit-policy"})  # whose lines are parts of one list (RFC 9110, section 5.3)
+_NAMES = re.compile(r"(?i)(x-)?rate-?limit(-(remaining|reset)(-requests)?)?|retry-after")
+_LISTS = frozenset({"ratelimit", "retry-after"})  # whose lines are read as one list (RFC 9110, section 5.3)
 # Compiled when the first reply has them: most services send none.
 _PARAMETER = r"(?i)\b([a-z]+)\s*=\s*\"?([0-9.]+)"
 _SPAN = r"(?i)([0-9.]+)\s*(ms|s|m|h)"
+_BETWEEN = r",(?!\s*[0-9]{1,2}[\s-]+[A-Za-z])"  # not the comma of a date: `Sun, 01 Mar`, `Sunday, 01-Mar`
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _UNIX_FROM = 1e9  # no service asks to wait thirty years, so this is a date in seconds
 _UNIX_MS_FROM = 1e11  # and this one in milliseconds
@@ -43,8 +46,6 @@ class Hint:
     retry_after: float | None = None
     remaining: float | None = None  # requests left until `reset`
     reset: float | None = None
-    limit: float | None = None  # requests per `window`
-    window: float | None = None
 
 
 NO_HINT = Hint()
@@ -58,15 +59,8 @@ def read_hint(headers: Mapping[str, str], utcnow: datetime | None = None) -> Hin
     if not found:
         return NO_HINT
     now = read_date(next((headers[name] for name in headers if name.lower() == "date"), "")) or utcnow
-    policy = _policy(found)
     remaining, reset = _state(found)
-    return Hint(
-        retry_after=_after(found.get("retry-after"), now),
-        remaining=remaining,
-        reset=_after(reset, now),
-        limit=policy[0],
-        window=policy[1],
-    )
+    return Hint(_longest(found.get("retry-after"), now), remaining, _after(reset, now))
 
 
 def _found(headers: Mapping[str, str]) -> dict[str, str]:
@@ -79,6 +73,14 @@ def _found(headers: Mapping[str, str]) -> dict[str, str]:
             else:
                 found.setdefault(key, value)
     return found
+
+
+def _longest(text: str | None, now: datetime | None) -> float | None:
+    """The longest wait of those that can be read."""
+    if text is None:
+        return None
+    waits = [_after(item.strip(), now) for item in re.split(_BETWEEN, text)]
+    return max((wait for wait in waits if wait is not None), default=None)
 
 
 def _after(text: str | None, now: datetime | None) -> float | None:
@@ -110,14 +112,6 @@ def _state(found: Mapping[str, str]) -> tuple[float | None, str | None]:
     if tightest[0] is not None:
         return tightest
     return _number(_field(found, "remaining") or ""), _field(found, "reset")
-
-
-def _policy(found: Mapping[str, str]) -> tuple[float | None, float | None]:
-    """The stated quota and its window: `"default";q=100;w=60`, `100;w=60` or the separate limit field."""
-    stated = next((found[name] for name in found if name.endswith("-policy")), _field(found, "limit") or "")
-    fields = _parameters(stated)
-    quota = fields.get("q") or stated.partition(",")[0].partition(";")[0] or _parameters(_combined(found)).get("limit")
-    return _number(quota or ""), _number(fields.get("w", ""))
 
 
 def _combined(found: Mapping[str, str]) -> str:

@@ -1,13 +1,25 @@
-"""Requests that cost nothing, sent through the gate."""
+"""The gate to a service, and requests that cost nothing, sent through it."""
 
 from __future__ import annotations
 
 from omniedit.api import wire
 from omniedit.api.client import Door
-from omniedit.api.gate import Gate, Lane, Turn
+from omniedit.api.gate import Gate, Lane, Turn, shared_gate
+from omniedit.clock import Clock
+from omniedit.flow.settings import Limits
 from omniedit.models import Reply
 
-__all__ = ["ask", "report"]
+__all__ = ["ask", "gate_to", "report"]
+
+
+def gate_to(door: Door, clock: Clock, limits: Limits) -> Gate:
+    """The gate that all clients of a door's key share, which hears what this one was told of its limit."""
+    name, cap = (door.base_url, door.key_fingerprint), door.longest_pause
+    gate = shared_gate(*name, retry_after_cap=cap, clock=clock)
+    gate.restrict(max_rate=limits.max_rate, max_in_flight=limits.max_in_flight)
+    if limits.shared_key:
+        gate.share()
+    return gate
 
 
 async def ask(gate: Gate, door: Door, request: wire.Request) -> Reply:

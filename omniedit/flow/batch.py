@@ -12,16 +12,18 @@ import attrs
 
 from omniedit.changes import Change, Summary
 from omniedit.clock import Clock, SystemClock
+from omniedit.core.arguments import check_able
 from omniedit.core.lifecycle import standing
 from omniedit.core.money import Budget
 from omniedit.errors import OmniEditError
 from omniedit.flow.admission import Admission, Placing
 from omniedit.flow.edit import Workplace, was_closed
-from omniedit.flow.engine import Engine, EngineStatistics, closed
+from omniedit.flow.engine import Engine, closed
 from omniedit.flow.intake import Intake
 from omniedit.flow.intent import OnUncertain
 from omniedit.flow.record import OnTransfer, Record, Run
 from omniedit.flow.seen import KeySet, Names
+from omniedit.flow.statistics import EngineStatistics
 from omniedit.flow.stream import ChangeStream
 from omniedit.journal.base import CountsCommits, Journal
 from omniedit.models import Edit, Entry, Status
@@ -48,6 +50,9 @@ class BatchSettings:
     retry_failed: bool = False
     max_credits: float | None = None
     on_transfer: OnTransfer | None = None
+
+    def __attrs_post_init__(self) -> None:
+        check_able("on_transfer", self.on_transfer, "__call__")
 
 
 @attrs.frozen

@@ -5,24 +5,23 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable
-from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Never, Self, TypeVar
 
 from omniedit.api import wire
 from omniedit.api.client import Door, Timeouts
-from omniedit.api.gate import Gate, shared_gate
+from omniedit.api.gate import Gate
 from omniedit.clock import Clock, SystemClock
+from omniedit.core.arguments import check_able, read_budget, read_grace
 from omniedit.core.preflight import is_url, refuse_edit
 from omniedit.errors import ConfigurationError
-from omniedit.flow.asking import ask
+from omniedit.flow.asking import ask, gate_to
 from omniedit.flow.calls import Calls
 from omniedit.flow.chores import Chores, Once
-from omniedit.flow.intent import new_nonce, wish_of
+from omniedit.flow.intent import clip_of, new_nonce, wish_of
 from omniedit.flow.journals import Journals
 from omniedit.flow.movers import Movers
 from omniedit.flow.settings import (
     EngineSettings,
-    check_budget,
     find_base_url,
     find_files_url,
     find_key,
@@ -40,16 +39,16 @@ if TYPE_CHECKING:
     from omniedit.codecs import Balance
     from omniedit.flow.batch import Batch
     from omniedit.flow.edit import EditRun
-    from omniedit.flow.engine import Engine, EngineStatistics
+    from omniedit.flow.engine import Engine
     from omniedit.flow.hosts import Host
     from omniedit.flow.record import OnTransfer
+    from omniedit.flow.statistics import EngineStatistics
     from omniedit.journal.base import Journal
     from omniedit.models import MediaFacts
 
 __all__ = ["Client"]
 
 T = TypeVar("T")
-_GRACE = 15.0  # seconds
 
 
 class Client:
@@ -110,7 +109,7 @@ class Client:
         max_per_host: int | None = None,
         limit_rate: float | None = None,
         task_timeout: float = 6 * 3600.0,
-        grace: float = _GRACE,
+        grace: float = 15.0,
         callback_base: str | None = None,
         timeouts: Timeouts | None = None,
         ssl_context: ssl.SSLContext | None = None,
@@ -122,10 +121,11 @@ class Client:
         self._limits = read_limits(max_in_flight, max_rate, shared_key=shared_key)
         self._on_uncertain = read_on_uncertain(on_uncertain)
         self._overwrite = overwrite
-        self._grace = grace
+        self._grace = read_grace(grace)
         self._patience = read_patience(task_timeout)
         base_of_calls = read_callback_base(callback_base, local_service=self._door.local)
-        self._how = EngineSettings(self._patience, grace, max_downloads, base_of_calls, settle_by_listing)
+        self._how = EngineSettings(self._patience, self._grace, max_downloads, base_of_calls, settle_by_listing)
+        check_able("clock", clock, "monotonic", "utcnow", "sleep")
         self._clock = clock or SystemClock()
         self._movers = Movers(
             self._door,
@@ -153,9 +153,7 @@ class Client:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *failure: object) -> None:
         await self.close()
 
     # --- edits ----------------------------------------------------------------------------------------------------
@@ -244,13 +242,12 @@ class Client:
         from omniedit.flow.batch import Batch, BatchSettings
         from omniedit.flow.placing import read_folder
 
-        check_budget(max_credits)
         settings = BatchSettings(
             read_folder(save_to, name),
             on_uncertain=self._on_uncertain if on_uncertain is None else read_on_uncertain(on_uncertain),
             overwrite=self._overwrite if overwrite is None else overwrite,
             retry_failed=retry_failed,
-            max_credits=max_credits,
+            max_credits=read_budget(max_credits),
             on_transfer=on_transfer,
         )
         return Batch(self, edits, self._journals.own if journal is None else self._journals.at(journal), settings)
@@ -327,14 +324,20 @@ class Client:
         """Preflight one clip: what it is, or why the service would not take it.
 
         Raises:
-            PreflightFailed: with all reasons.
+            InvalidEdit: that is no clip; `PreflightFailed` with all reasons.
         """
         self._entered()
-        return await self._movers.sources().check(os.fspath(source))
+        return await self._movers.sources().check(clip_of(source))
 
     def statistics(self) -> EngineStatistics | None:
-        """What the client is doing now; None before it did anything."""
-        return self._engine.statistics() if self._engine is not None else None
+        """What the client is doing now, of bare calls what the gate tells; None before it did anything."""
+        if self._engine is not None:
+            return self._engine.statistics()
+        if self._gate is None:
+            return None
+        from omniedit.flow.statistics import EngineStatistics
+
+        return EngineStatistics(gate=self._gate.statistics())
 
     def hint(self, nonce: str, task_id: str | None = None) -> bool:
         """A callback came under this nonce, naming this task: look at it now. False when it is nobody's here."""
@@ -387,9 +390,7 @@ class Client:
         if self._closed:
             raise ConfigurationError("the client is closed", mend="use it inside `async with Client() as client:`")
         if self._gate is None:
-            name, cap = (self._door.base_url, self._door.key_fingerprint), self._door.longest_pause
-            self._gate = shared_gate(*name, retry_after_cap=cap, clock=self._clock)
-            self._limits.state(self._gate)
+            self._gate = gate_to(self._door, self._clock, self._limits)
         return self._gate
 
     def _calls(self) -> Calls:

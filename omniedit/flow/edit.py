@@ -9,6 +9,7 @@ from typing import Protocol
 
 from omniedit.changes import Change, Saved
 from omniedit.clock import Clock, SystemClock
+from omniedit.core.arguments import check_able
 from omniedit.core.money import Budget
 from omniedit.errors import OmniEditError
 from omniedit.flow.admission import Admission, Placing
@@ -68,6 +69,7 @@ class EditRun:
         overwrite: bool,
         on_transfer: OnTransfer | None = None,
     ) -> None:
+        check_able("on_transfer", on_transfer, "__call__")
         self.edit = edit
         self._workplace = workplace
         self._placing = placing

@@ -15,11 +15,8 @@ from functools import partial
 from hashlib import sha256
 from hmac import compare_digest
 
-import attrs
-
 from omniedit.api.client import Door
 from omniedit.api.gate import Gate
-from omniedit.api.statistics import GateStatistics
 from omniedit.clock import Clock
 from omniedit.core.lifecycle import Step
 from omniedit.core.polling import Belief
@@ -29,6 +26,7 @@ from omniedit.flow.finding import Listing, Witness
 from omniedit.flow.record import Record
 from omniedit.flow.settings import EngineSettings
 from omniedit.flow.settling import Settler
+from omniedit.flow.statistics import EngineStatistics
 from omniedit.flow.submitting import Resolver, Submitter
 from omniedit.flow.telemetry import Telemetry
 from omniedit.flow.trust import CallbackTrust
@@ -38,35 +36,9 @@ from omniedit.journal.recent import Recent
 from omniedit.media.storage import Storage
 from omniedit.models import Entry, Status, Task
 
-__all__ = ["Engine", "EngineStatistics", "closed"]
+__all__ = ["Engine", "closed"]
 
 _UNCLAIMED = 4096  # calls that are remembered for edits that nobody here waits for, or not yet: half a megabyte
-
-
-@attrs.frozen
-class EngineStatistics:
-    """What an engine is doing now."""
-
-    live: int
-    """Edits under way."""
-    backlog: int
-    """Edits that wait to be submitted."""
-    parked: int
-    """Tasks that wait for their next look."""
-    downloading: int
-    waiting_downloads: int
-    looks: int
-    """HTTP requests made to look at tasks, so far."""
-    ended: int
-    """Tasks seen to end, so far."""
-    looks_per_task: float
-    lag: float
-    """Mean seconds between the end of a task and its detection, estimated from the distance of looks."""
-    bytes: int
-    """Bytes saved, so far."""
-    bytes_per_second: float
-    """Bytes saved per second, in the last minute."""
-    gate: GateStatistics
 
 
 class Engine:

@@ -10,7 +10,14 @@ from omniedit.clock import Clock
 from omniedit.core.lifecycle import observe, standing
 from omniedit.core.patience import Patience
 from omniedit.core.polling import Belief, Look
-from omniedit.errors import AuthenticationFailed, ServiceError, TaskOverdue, TransportFailed
+from omniedit.errors import (
+    AccessDenied,
+    AuthenticationFailed,
+    OmniEditError,
+    ServiceError,
+    TaskOverdue,
+    TransportFailed,
+)
 from omniedit.flow.intent import unknown_edit
 from omniedit.models import Entry, Status, Task
 
@@ -33,7 +40,7 @@ async def follow(task_id: str, ask: Ask, clock: Clock, patience: Patience) -> As
 
     Raises:
         TaskOverdue: it has not ended in time.
-        OmniEditError: the key is refused, the task is unknown, or ten looks in a row found nobody.
+        OmniEditError: the key or the access is refused, the task is unknown, or ten looks in a row found nobody.
     """
     belief, began = Belief(), clock.monotonic()
     now = clock.utcnow()
@@ -64,7 +71,16 @@ async def _patiently(task_id: str, ask: Ask, clock: Clock) -> Task:
             return await ask(task_id)
         except (ServiceError, TransportFailed) as error:
             misses += 1
-            final = isinstance(error, AuthenticationFailed) or wire.is_task_unknown(error)
-            if final or misses >= _MOST_MISSES:
+            if _is_final(error) or misses >= _MOST_MISSES:
                 raise
         await clock.sleep(min(0.5 * 2.0**misses, _LONGEST_PAUSE))
+
+
+def _is_final(error: OmniEditError) -> bool:
+    """Whether another look would tell no more. The caller knows the task's id, so that nothing is lost with it.
+
+    A 403 without a code of the service's own may be the gateway's, as for a 404.
+    """
+    if isinstance(error, AccessDenied):
+        return error.code != AccessDenied.default_code
+    return isinstance(error, AuthenticationFailed) or wire.is_task_unknown(error)

@@ -15,7 +15,7 @@ from omniedit.models import DEFAULT_MODEL, Edit, Intent, Task
 if TYPE_CHECKING:
     from omniedit.models import Entry
 
-__all__ = ["OnUncertain", "intent_of", "new_nonce", "shown", "unknown_edit", "wish_of"]
+__all__ = ["OnUncertain", "clip_of", "intent_of", "new_nonce", "shown", "unknown_edit", "wish_of"]
 
 
 # What a call says of an edit beside its source and prompt when it says nothing.
@@ -45,6 +45,20 @@ def wish_of(source: str | os.PathLike[str] | Edit, prompt: str | None, fields: M
             mend="write it into the Edit (attrs.evolve(edit, variant=1)), or give source and prompt",
         )
     return source
+
+
+def clip_of(source: str | os.PathLike[str]) -> str:
+    """The URL or the path of one clip, as text.
+
+    Raises:
+        InvalidEdit: it is neither.
+    """
+    text = os.fspath(source) if hasattr(source, "__fspath__") else source
+    if not isinstance(text, str):
+        raise InvalidEdit(
+            f"source must be one clip, not a {type(source).__name__}", field="source", mend="give one URL or path"
+        )
+    return text
 
 
 def new_nonce() -> str:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from omniedit.core.arguments import check_able
 from omniedit.errors import JournalError
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Journals:
             ConfigurationError: there is no such kind of journal, or its driver is missing.
         """
         if not isinstance(journal, str | os.PathLike):
+            check_able("journal", journal, "open", "close")
             return journal
         text = os.fspath(journal)
         place = text if "://" in text else os.path.realpath(text)

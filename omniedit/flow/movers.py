@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from omniedit.api.client import Door
 from omniedit.clock import Clock
+from omniedit.core.arguments import check_able, check_count, read_rate
 from omniedit.core.preflight import is_url
-from omniedit.flow.settings import check_count, check_rate
 from omniedit.models import Edit
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Movers:
         tls: certificates to trust instead of the system's.
 
     Raises:
-        ConfigurationError: a limit that lets nothing through.
+        ConfigurationError: a limit that lets nothing through, or a host that hosts nothing.
     """
 
     def __init__(
@@ -57,9 +57,9 @@ class Movers:
         limit_rate: float | None,
         tls: ssl.SSLContext | None,
     ) -> None:
-        check_count("max_downloads", at_once)
+        check_able("host", host, "host")
+        check_count("max_downloads", at_once, needed=True)
         check_count("max_per_host", per_host)
-        check_rate("limit_rate", limit_rate, "bytes")
         self._door = door
         self._gate = gate
         self._clock = clock
@@ -67,7 +67,7 @@ class Movers:
         self._preflight = preflight
         self._at_once = at_once
         self._per_host = per_host
-        self._limit_rate = limit_rate
+        self._limit_rate = read_rate("limit_rate", limit_rate, "bytes")
         self._tls = tls
         self._sources: Sources | None = None
         self._downloader: Downloader | None = None

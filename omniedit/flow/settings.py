@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import os
 
 import attrs
 
 from omniedit.api import wire
-from omniedit.api.gate import Gate
+from omniedit.core.arguments import check_count, check_text, read_rate, read_seconds
 from omniedit.core.patience import Patience
 from omniedit.core.preflight import check_callback
 from omniedit.errors import ConfigurationError
@@ -17,9 +16,6 @@ from omniedit.flow.intent import OnUncertain
 __all__ = [
     "EngineSettings",
     "Limits",
-    "check_budget",
-    "check_count",
-    "check_rate",
     "find_base_url",
     "find_files_url",
     "find_key",
@@ -54,9 +50,9 @@ def find_key(api_key: str | None) -> str:
     """The key given, or the environment's.
 
     Raises:
-        ConfigurationError: there is none.
+        ConfigurationError: there is none, or it is no text.
     """
-    found = api_key or os.environ.get(_KEY_VARIABLE)
+    found = _given("api_key", api_key) or os.environ.get(_KEY_VARIABLE)
     if not found:
         raise ConfigurationError(
             "no API key",
@@ -67,13 +63,21 @@ def find_key(api_key: str | None) -> str:
 
 
 def find_base_url(base_url: str | None) -> str:
-    """The API's origin: given, from the environment, or the service's own."""
-    return base_url or os.environ.get(_BASE_VARIABLE) or wire.API_URL
+    """The API's origin: given, from the environment, or the service's own.
+
+    Raises:
+        ConfigurationError: it is no text.
+    """
+    return _given("base_url", base_url) or os.environ.get(_BASE_VARIABLE) or wire.API_URL
 
 
 def find_files_url(files_url: str | None, base_url: str) -> str:
-    """The file API's origin; a service on this machine has its file API there too, never on the internet."""
-    found = files_url or os.environ.get(_FILES_VARIABLE)
+    """The file API's origin; a service on this machine has its file API there too, never on the internet.
+
+    Raises:
+        ConfigurationError: it is no text.
+    """
+    found = _given("files_url", files_url) or os.environ.get(_FILES_VARIABLE)
     return found or (base_url if wire.is_loopback(base_url) else wire.FILES_URL)
 
 
@@ -85,12 +89,6 @@ class Limits:
     max_rate: float | None
     shared_key: bool
 
-    def state(self, gate: Gate) -> None:
-        """Let the gate know."""
-        gate.restrict(max_rate=self.max_rate, max_in_flight=self.max_in_flight)
-        if self.shared_key:
-            gate.share()
-
 
 def read_limits(max_in_flight: int | None, max_rate: float | None, *, shared_key: bool = False) -> Limits:
     """Limits on submits, unless they let nothing through.
@@ -99,32 +97,7 @@ def read_limits(max_in_flight: int | None, max_rate: float | None, *, shared_key
         ConfigurationError: below one task, or no positive rate.
     """
     check_count("max_in_flight", max_in_flight)
-    check_rate("max_rate", max_rate, "submits")
-    return Limits(max_in_flight, max_rate, shared_key)
-
-
-def check_count(name: str, value: object) -> None:
-    """Refuse a bound that lets nothing through, or is no number of things.
-
-    Raises:
-        ConfigurationError: it is below 1, or no whole number.
-    """
-    if value is None:
-        return
-    if not isinstance(value, int):
-        raise ConfigurationError(f"{name}={value!r} is no whole number", mend="1 or more, or leave it out")
-    if value < 1:
-        raise ConfigurationError(f"{name}={value} lets nothing through", mend="1 or more, or leave it out")
-
-
-def check_rate(name: str, value: float | None, what: str) -> None:
-    """Refuse what is no rate.
-
-    Raises:
-        ConfigurationError: it is not above 0, or not finite.
-    """
-    if value is not None and not 0 < value < math.inf:
-        raise ConfigurationError(f"{name}={value} is no rate", mend=f"{what} per second, above 0")
+    return Limits(max_in_flight, read_rate("max_rate", max_rate, "submits"), shared_key)
 
 
 def read_patience(task_timeout: float) -> Patience:
@@ -133,19 +106,7 @@ def read_patience(task_timeout: float) -> Patience:
     Raises:
         ConfigurationError: for no time at all.
     """
-    if not task_timeout > 0:
-        raise ConfigurationError(f"task_timeout={task_timeout} is no time", mend="seconds, above 0")
-    return Patience(overall=task_timeout)
-
-
-def check_budget(max_credits: float | None) -> None:
-    """Refuse what is no amount of credits.
-
-    Raises:
-        ConfigurationError: it is below 0, or no number.
-    """
-    if max_credits is not None and not max_credits >= 0:
-        raise ConfigurationError(f"max_credits={max_credits} is no budget", mend="0 or more, or leave it out")
+    return Patience(overall=read_seconds("task_timeout", task_timeout, endless=True))
 
 
 def read_callback_base(base: str | None, *, local_service: bool) -> str | None:
@@ -169,3 +130,9 @@ def read_on_uncertain(text: str) -> OnUncertain:
         return OnUncertain(text)
     except ValueError:
         raise ConfigurationError(f"on_uncertain={text!r} is unknown", mend="hold or replay") from None
+
+
+def _given(name: str, text: str | None) -> str | None:
+    if text is not None:
+        check_text(name, text)
+    return text

@@ -166,6 +166,8 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     body: bytes = attrs.field(repr=False)
+    secret: str = attrs.field(default="", repr=False, eq=False)
+    """What words of this answer must not be shown with: the key that it was asked for with."""
 
 
 @attrs.frozen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import logging
 import time
 import traceback
@@ -26,7 +27,7 @@ from omniedit.errors import (
     TransportFailed,
     UnexpectedReply,
 )
-from omniedit.models import Edit, Intent
+from omniedit.models import Edit, Intent, Reply
 
 KEY = "sk-very-secret-0123456789"
 INTENT = Intent(Edit("a.mp4", "snow"), "https://example.com/a.mp4", "n" * 32)
@@ -311,6 +312,33 @@ async def test_refusal_that_quotes_the_key_is_read_without_it(strangers: Any, tm
             with pytest.raises(OmniEditError, match="bad header") as caught:
                 await door.upload(clip)
             assert KEY not in str(caught.value)
+
+
+async def test_failed_task_that_quotes_the_key_is_read_without_it(strangers: Any, tmp_path: Path) -> None:
+    """Its words go into errors, logs and the journal; a link is left as it is, whatever it holds."""
+    link = f"https://cdn.example/{KEY}.mp4"
+    words = {"code": f"bad_{KEY}", "message": "x" * 480 + f" {KEY} "}
+    failed = {**json.loads(TASK), "status": "failed", "results": [link], "error": {"message": f"sent {KEY}, no"}}
+    long = {**failed, "id": "task-2", "error": words}
+    replies = (strangers.reply(200, json.dumps(body).encode()) for body in (failed, {"data": [failed, long]}))
+    one, many = [await _asked(strangers, reply) for reply in replies]
+    listed = wire.read_page(many).tasks
+    for task in (wire.read_task(one), wire.read_tasks(many)["task-unified-1-a"], listed[0]):
+        assert (task.error_message, task.error_code, task.results) == ("sent (key), no", None, (link,))
+    assert (listed[1].error_code, listed[1].error_message) == ("bad_(key)", "x" * 480 + " (key)")
+    assert KEY not in repr(one)
+    said = f'{{"success": false, "code": 1001, "msg": "Bearer {KEY}"}}'.encode()
+    clip = tmp_path / "a.mp4"
+    clip.write_bytes(b"x")
+    async with strangers.serving(strangers.reply(200, said)) as service, door_to(service.url) as door:
+        with pytest.raises(HostingFailed, match=r"Bearer \(key\)") as caught:
+            await door.upload(clip)
+    assert KEY not in "".join(traceback.format_exception(caught.value))
+
+
+async def _asked(strangers: Any, reply: object) -> Reply:
+    async with strangers.serving(reply) as service, door_to(service.url) as door:
+        return await door.ask(wire.look("task-unified-1-a"))
 
 
 async def test_answers_are_read_as_they_came_where_nothing_is_secret(strangers: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, strategies as st
 
@@ -41,6 +43,13 @@ CLIP = Edit("https://example.com/clips/harbour.mp4", "Make it snow")
 def test_a_template_makes_a_safe_name(template: str, index: int | None, expected: str) -> None:
     """It cannot leave the folder, whatever it says."""
     assert render(template, CLIP, index) == expected
+
+
+def test_a_template_is_text() -> None:
+    """What comes from a program may be anything."""
+    given: Any = 3
+    with pytest.raises(InvalidEdit, match="the name template 3 is no text"):
+        check_template(given)
 
 
 def test_the_name_of_an_edit_wins_over_the_template() -> None:

@@ -393,6 +393,22 @@ async def test_live_tasks_stay_below_a_stated_limit(world: Any) -> None:
         assert refused == []
 
 
+async def test_statistics_of_bare_calls_are_those_of_the_gate(world: Any) -> None:
+    """Nothing else is at work for them; nothing is told before the first."""
+    async with world() as w, w.client() as client:
+        assert client.statistics() is None
+        task = await client.submit(w.edit())
+        await client.task(task.id)
+        told = client.statistics()
+        assert told is not None
+        assert (told.gate.submit.accepted, told.gate.poll.accepted, told.gate.submit.level) == (1, 1, 1)
+        assert (told.live, told.looks, told.bytes, told.lag) == (0, 0, 0, 0.0)
+        await client.batch(w.edits(1, "another"), save_to=w.out)
+        after = client.statistics()
+        assert after is not None
+        assert (after.gate.submit.accepted, after.ended) == (2, 1)
+
+
 async def test_statistics_tell_what_is_going_on(world: Any) -> None:
     """Before, while and after."""
     async with world(task_seconds=3.0) as w, w.client() as client:

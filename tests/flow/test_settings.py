@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from omniedit import Client, Status
 from omniedit.api.client import Timeouts
-from omniedit.errors import ConfigurationError
+from omniedit.errors import ConfigurationError, OmniEditError
 from omniedit.models import Task
 from omniedit.sandbox.settings import Limit
 from tests.media.conftest import tiny_clip
@@ -21,6 +23,20 @@ from tests.media.conftest import tiny_clip
     [
         ({"max_in_flight": 0}, "max_in_flight=0"),
         ({"max_in_flight": "3"}, "max_in_flight='3'"),
+        ({"max_rate": "x"}, "max_rate='x'"),
+        ({"max_downloads": None}, "max_downloads=None"),
+        ({"limit_rate": []}, r"limit_rate=\[\]"),
+        ({"task_timeout": None}, "task_timeout=None"),
+        ({"grace": None}, "grace=None"),
+        ({"grace": -1}, "grace=-1"),
+        ({"api_key": 3}, "api_key must be text, not int"),
+        ({"base_url": b"x"}, "base_url must be text, not bytes"),
+        ({"files_url": 3}, "files_url must be text, not int"),
+        ({"journal": 3}, "journal cannot be of the kind int"),
+        ({"host": "s3"}, "host cannot be of the kind str"),
+        ({"clock": 3}, "clock cannot be of the kind int"),
+        ({"timeouts": {}}, "timeouts must be a Timeouts, not dict"),
+        ({"ssl_context": True}, "ssl_context must be a SSLContext, not bool"),
         ({"max_rate": 0}, "max_rate=0"),
         ({"max_rate": float("nan")}, "max_rate=nan"),
         ({"max_rate": float("inf")}, "max_rate=inf"),
@@ -39,12 +55,45 @@ from tests.media.conftest import tiny_clip
 def test_a_setting_that_cannot_work_is_refused(given: dict[str, Any], says: str) -> None:
     """With its name and what would be right."""
     with pytest.raises(ConfigurationError, match=says) as caught:
-        Client("sk-sandbox-key", **given)
+        Client(**{"api_key": "sk-sandbox-key", **given})
     assert caught.value.mend
 
 
-@pytest.mark.parametrize("most", [-1, float("nan")])
-def test_a_budget_that_is_no_amount_is_refused(most: float) -> None:
+@pytest.mark.parametrize("value", [None, "5", 0, -1, float("nan"), float("inf")])
+def test_a_timeout_that_is_no_time_is_refused(value: Any) -> None:
+    """Each of them, where it is made."""
+    for field in attrs.fields(Timeouts):
+        with pytest.raises(ConfigurationError, match=f"timeouts.{field.name}=") as caught:
+            Timeouts(**{field.name: value})
+        assert caught.value.mend
+
+
+@pytest.mark.parametrize("value", [3, b"x", [], 1.5])
+async def test_a_call_given_something_of_another_kind_refuses_it(world: Any, value: Any) -> None:
+    """As a wrong argument, before anything is sent."""
+    async with world() as w, w.client() as client:
+        calls: list[Callable[[], Any]] = [
+            lambda: client.check(value),
+            lambda: client.edit(value, "wish", save_to=w.out),
+            lambda: client.edit(w.edit(), save_to=w.out, on_transfer=value),
+            lambda: client.edit(w.edit(name=value), save_to=f"{w.out}/"),
+            lambda: client.batch([], save_to=w.out, journal=value),
+            lambda: client.batch([], save_to=w.out, name=value),
+            lambda: client.batch([], save_to=w.out, on_transfer=value),
+            lambda: client.submit(w.edit(name=value)),
+            lambda: client.submit(value),
+            lambda: client.task(value),
+            lambda: client.download(value, w.out),
+        ]
+        for call in calls:
+            with pytest.raises(OmniEditError) as caught:
+                await call()
+            assert caught.value.mend
+        assert w.sandbox.requests == []
+
+
+@pytest.mark.parametrize("most", [-1, float("nan"), "5"])
+def test_a_budget_that_is_no_amount_is_refused(most: Any) -> None:
     """At the call itself: neither a pause nor a batch without a bound."""
     with pytest.raises(ConfigurationError, match="max_credits") as caught:
         Client("sk-sandbox-key").batch([], save_to="out", max_credits=most)

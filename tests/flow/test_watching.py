@@ -13,6 +13,7 @@ import pytest
 from aiohttp import ClientSession, web
 
 from omniedit import Status, TaskFailed
+from omniedit.errors import AccessDenied, AuthenticationFailed
 
 UNENDING = {"fault": "unknown_status", "status": "reviewing"}
 Bulk = Callable[[list[Any]], web.Response]
@@ -175,3 +176,30 @@ async def test_task_that_is_still_unknown_after_its_time_is_looked_at_once(world
             assert (type(failure.error), failure.status) == (TaskFailed, Status.failed)
             assert w.lines("/v1/tasks/") == looks
         w.check(posts=1, files=0)
+
+
+@pytest.mark.parametrize(("status", "kind"), [(401, AuthenticationFailed), (403, AccessDenied)])
+async def test_watch_that_the_service_refuses_ends_at_once(world: Any, status: int, kind: type[Exception]) -> None:
+    """Its own word is final; the task is known to the caller, and goes on."""
+    async with world([{"fault": "status", "status": status, "on": ["task"]}]) as w, w.client() as client:
+        task = await client.submit(w.edit())
+        with pytest.raises(kind):
+            [change async for change in client.watch(task.id)]
+        assert w.lines("/v1/tasks/") == 1
+
+
+async def test_watch_outlasts_a_gateway_that_forbids_for_a_while(world: Any) -> None:
+    """A 403 without a code of the service's own is weather, as it is for a 404."""
+    faults = [{"fault": "status", "status": 403, "body": "html", "on": ["task"], "first": 2}]
+    async with asyncio.timeout(30), world(faults) as w, w.client() as client:
+        task = await client.submit(w.edit())
+        changes = [change async for change in client.watch(task.id)]
+        assert changes[-1].status == Status.completed
+
+
+async def test_batch_does_not_lose_a_paid_task_whose_look_is_forbidden(world: Any) -> None:
+    """Whoever paid keeps looking: access that is given again finds the result."""
+    faults = [{"fault": "status", "status": 403, "on": ["task", "bulk"], "first": 3}]
+    async with asyncio.timeout(30), world(faults) as w, w.client() as client:
+        assert (await client.batch(w.edits(1), save_to=w.out)).counts == {Status.saved: 1}
+        w.check(posts=1, files=1)
