@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from omniedit.errors import ConfigurationError
 
 __all__ = ["check_editing"]
@@ -14,7 +16,7 @@ def check_editing() -> None:
         ConfigurationError: PyAV is not installed (`extra_missing`).
     """
     try:
-        import av  # noqa: F401 - only whether it can be loaded
+        import_module("av")
     except ImportError:
         raise ConfigurationError(
             "making and editing clips needs PyAV, which is not installed",
