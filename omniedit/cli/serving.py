@@ -25,9 +25,12 @@ async def serve_sandbox(stop: Stop, *, port: int, media_port: int, faults: str |
     """The service on this machine.
 
     Raises:
-        ConfigurationError: a port is taken, or the fault script cannot be understood.
+        ConfigurationError: PyAV is missing, a port is taken, or the fault script cannot be understood.
     """
     from omniedit.sandbox import FaultScriptError, serve
+    from omniedit.testing.extra import check_editing
+
+    check_editing()
 
     def ready(server: SandboxServer) -> None:
         _show_sandbox(server, as_json=as_json)

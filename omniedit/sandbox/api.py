@@ -74,7 +74,7 @@ class ApiDoor:
 
     async def bulk(self, request: web.Request) -> web.Response:
         """Up to 50 tasks of this key; unknown ones are missing from the answer."""
-        _switch(self.settings.bulk)
+        _switch(self.settings.bulk, allow="GET")  # it is read as the id of a task
         raw = await request.read()
         account = self.gate.enter_to_read(request, "poll")
         wanted = checks.bulk_ids(checks.json_object(raw))
@@ -85,7 +85,7 @@ class ApiDoor:
 
     async def listing(self, request: web.Request) -> web.Response:
         """The tasks of this key, newest first, without links."""
-        _switch(self.settings.listing)
+        _switch(self.settings.listing, allow="")  # no method at all: RFC 9110, section 10.2.1
         account = self.gate.enter_to_read(request, "poll")
         query = request.query
         page = checks.whole_number(query.get("page"), "page", 1, 1_000_000)
@@ -199,8 +199,8 @@ class _Note:
         return str(cast("list[object]", urls)[0]) if isinstance(urls, list) and urls else ""
 
 
-def _switch(state: Literal["on", "404", "405"]) -> None:
+def _switch(state: Literal["on", "404", "405"], *, allow: str) -> None:
     if state == "404":
         raise Problem("not_found", "There is no such call.")
     if state == "405":
-        raise Problem("method_not_allowed", "This call is switched off.", headers={"Allow": "GET"})
+        raise Problem("method_not_allowed", "This call is switched off.", headers={"Allow": allow})

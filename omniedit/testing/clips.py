@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from omniedit.sandbox.scenes import SceneName, make_clip
+from omniedit.testing.extra import check_editing
 
 __all__ = ["is_whole", "sample_clip"]
 
@@ -26,7 +27,11 @@ def sample_clip(
     """Write a moving scene with sound as an mp4 of ``seconds`` seconds; returns its path.
 
     ``layout``: where the moov box is, or ``mdat64`` for a moov at the end behind an mdat box with a 64-bit size.
+
+    Raises:
+        ConfigurationError: PyAV is not installed.
     """
+    check_editing()
     target = Path(path)
     if layout != "mdat64":
         return make_clip(target, seconds, size=size, fps=fps, audio=audio, scene=scene, layout=layout)

@@ -10,11 +10,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar, cast
 
+from omniedit.errors import ConfigurationError
 from omniedit.sandbox.app import SandboxServer
 from omniedit.sandbox.faults import FaultBook
 from omniedit.sandbox.script import Faults
 from omniedit.sandbox.settings import Settings
 from omniedit.sandbox.store import LoggedRequest, Store, Submission, Task
+from omniedit.testing.extra import check_editing
 
 if TYPE_CHECKING:
     from omniedit.flow.client import Client
@@ -28,10 +30,17 @@ T = TypeVar("T")
 
 
 class _Window:
-    """What both kinds show of their server."""
+    """What both kinds show of their server.
+
+    Raises:
+        ConfigurationError: PyAV is not installed; ``Settings(editing="copy")`` does without it.
+        FaultScriptError: the fault script cannot be understood.
+    """
 
     def __init__(self, settings: Settings | None, faults: FaultScript, api_key: str) -> None:
         self._server = SandboxServer(settings=settings, faults=faults)
+        if self._server.settings.editing != "copy":
+            check_editing()
         self.api_key = api_key
 
     @property
@@ -137,7 +146,17 @@ class BackgroundSandbox(_Window):
         self._thread = threading.Thread(target=self._run, name="omniedit-sandbox", daemon=True)
 
     def advance(self, seconds: float) -> None:
-        """Jump ahead in sandbox time; returns when every task that is due has ended."""
+        """Jump ahead in sandbox time; returns when every task that is due has ended.
+
+        Raises:
+            ConfigurationError: the sandbox is not running.
+        """
+        if not self._thread.is_alive():  # nobody would ever answer
+            raise ConfigurationError(
+                "the sandbox is not running",
+                mend="move its time inside the block: with BackgroundSandbox() as sandbox",
+                code="not_running",
+            )
         self._call(self._server.advance(seconds))
 
     def __enter__(self) -> Self:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 
 import aiohttp
 import pytest
 
+from omniedit import ConfigurationError
 from omniedit.testing import BackgroundSandbox, FakeClock, Sandbox, Settings, sample_clip
 
 
@@ -80,3 +83,51 @@ async def test_the_environment_points_the_command_line_here() -> None:
             "EVOLINK_BASE_URL": sandbox.base_url,
             "EVOLINK_FILES_BASE_URL": sandbox.files_url,
         }
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from omniedit.testing import Sandbox; Sandbox()",
+        "from omniedit.testing import BackgroundSandbox; BackgroundSandbox()",
+        "from omniedit.testing import Sandbox, Settings; Sandbox(Settings(editing='canned'))",
+        "from omniedit.testing import sample_clip; sample_clip('clip.mp4')",
+        "from omniedit.cli.main import main; sys.argv[1:] = ['sandbox', '--port', '0']; main()",
+    ],
+)
+def test_without_the_extra_it_says_at_once_how_to_get_it(tmp_path: Path, code: str) -> None:
+    """Before anything listens or is written, and with the command to type."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.modules['av'] = None\n{code}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert 'pip install "omniedit[sandbox]"' in done.stderr
+    assert done.stdout == ""
+    assert not list(tmp_path.iterdir())
+
+
+def test_copying_needs_no_extra() -> None:
+    """Whoever never edits a frame can test without PyAV."""
+    code = (
+        "import sys; sys.modules['av'] = None\n"
+        "from omniedit.testing import BackgroundSandbox, Settings\n"
+        "with BackgroundSandbox(Settings(editing='copy')) as sandbox: print(sandbox.base_url)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.startswith("http://127.0.0.1:")
+
+
+def test_time_moves_only_while_the_sandbox_runs() -> None:
+    """Before it is entered and after it is left nobody would answer: an error, never a wait without end."""
+    sandbox = BackgroundSandbox(Settings(virtual_time=True))
+    with pytest.raises(ConfigurationError, match="not running"):
+        sandbox.advance(1)
+    with sandbox:
+        sandbox.advance(1)
+    with pytest.raises(ConfigurationError, match="not running"):
+        sandbox.advance(1)
