@@ -100,18 +100,20 @@ the share refused, and how many wait. Beside it stand the looks made, the tasks 
 - That a `Retry-After` is too long. It is kept: a service that always asks for three times as long gets three times as
   long, and you up to a tenth less.
 """
+HOUR = {"hour": "share of the oracle", "refused": "refused", "cold": "cold"}
+SHARES = {"jain": "Jain's index", "refused": "refused", "total": "share of the oracle"}
 KINDS = {
     "steady": (
         "One process, one hour",
         """Limits that the rules were tuned on or looked at; shares are of an oracle that knows them; *cold*: the first
 ten minutes. Limits of more than 10,000 requests an hour run for twenty minutes, in which learning weighs three times as
 much, if nineteen in twenty of the oracle's requests get through in so short a time already.""",
-        {"hour": "share of the oracle", "refused": "refused", "cold": "cold"},
+        HOUR,
     ),
     "held-out": (
         "Limits never met before",
         "Nothing was chosen by what these showed.",
-        {"hour": "share of the oracle", "refused": "refused", "cold": "cold"},
+        HOUR,
     ),
     "changing": (
         "Limits that change",
@@ -128,27 +130,27 @@ much, if nineteen in twenty of the oracle's requests get through in so short a t
     "four processes": (
         "Four processes on one key",
         "Started a minute apart; Jain's index of what each got in the second half hour.",
-        {"jain": "Jain's index", "refused": "refused", "total": "share of the oracle"},
+        SHARES,
     ),
     "eight processes": (
         "Eight processes on one key",
         "Started together.",
-        {"jain": "Jain's index", "refused": "refused", "total": "share of the oracle"},
+        SHARES,
     ),
     "four processes, told": (
         "Four processes that were told of each other",
         "The same with `shared_key`.",
-        {"jain": "Jain's index", "refused": "refused", "total": "share of the oracle"},
+        SHARES,
     ),
     "eight processes, told": (
         "Eight processes that were told of each other",
         "The same with `shared_key`.",
-        {"jain": "Jain's index", "refused": "refused", "total": "share of the oracle"},
+        SHARES,
     ),
     "alone, told": (
         "One process that was told of others, and is alone",
         "What `shared_key` costs where it is not true.",
-        {"hour": "share of the oracle", "refused": "refused", "cold": "cold"},
+        HOUR,
     ),
     "stated": ("Stated limits", "", {"hour": "share of the oracle", "refused": "refused"}),
     "loaded": ("Work at 80 % of the limit, arriving by chance", "", {"p99": "waiting p99, s", "refused": "refused"}),
