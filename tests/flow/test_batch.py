@@ -395,7 +395,7 @@ async def test_live_tasks_stay_below_a_stated_limit(world: Any) -> None:
 
 async def test_statistics_of_bare_calls_are_those_of_the_gate(world: Any) -> None:
     """Nothing else is at work for them; nothing is told before the first."""
-    async with world() as w, w.client() as client:
+    async with world(task_seconds=60.0) as w, w.client() as client:
         assert client.statistics() is None
         task = await client.submit(w.edit())
         await client.task(task.id)
