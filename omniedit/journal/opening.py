@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from omniedit.errors import ConfigurationError
@@ -12,6 +13,8 @@ from omniedit.journal.memory import MemoryJournal
 __all__ = ["is_dsn", "open_journal", "open_reader", "refuse_address"]
 
 _POSTGRES = ("postgresql://", "postgres://")
+# At least two of them: a path may hold one.
+_KEYWORDS = re.compile(r"(?i)\b(host|password|dbname)\s*=.*\b(host|user|password|dbname|port)\s*=")
 _READERS_PATIENCE = 5.0  # seconds that a server may be away: somebody waits for the answer
 
 
@@ -70,4 +73,9 @@ def refuse_address(journal: str | os.PathLike[str]) -> None:
         scheme = journal.partition("://")[0]
         raise ConfigurationError(
             f"there is no journal for addresses that begin with {scheme}://", mend="give a path, or postgresql://..."
+        )
+    if isinstance(journal, str) and _KEYWORDS.search(journal):
+        raise ConfigurationError(
+            "a database is given by keywords (host=... dbname=...), which are not read here",
+            mend="give postgresql://USER@HOST/DATABASE, with the password in PGPASSWORD or a password file",
         )

@@ -45,6 +45,22 @@ def test_unknown_address_is_refused(scheme: str, opened: Callable[[str], object]
     assert "s3cr3t" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "text", ["host=db password=s3cr3t dbname=a", "dbname = a user=me password=s3cr3t"]
+)
+@pytest.mark.parametrize("opened", [open_journal, open_reader, refuse_address])
+def test_keywords_of_a_database_are_refused(text: str, opened: Callable[[str], object]) -> None:
+    """They are no path, and nothing of them is shown."""
+    with pytest.raises(ConfigurationError, match="keywords") as refused:
+        opened(text)
+    assert "s3cr3t" not in str(refused.value)
+
+
+def test_a_path_may_have_an_equals_sign() -> None:
+    """One keyword alone makes no address."""
+    refuse_address("runs/host=a/edits.db")
+
+
 def test_a_scheme_may_be_in_capitals() -> None:
     """As everywhere in addresses."""
     assert is_dsn("PostgreSQL://me@db.example.com/edits")
