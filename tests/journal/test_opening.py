@@ -45,9 +45,7 @@ def test_unknown_address_is_refused(scheme: str, opened: Callable[[str], object]
     assert "s3cr3t" not in str(refused.value)
 
 
-@pytest.mark.parametrize(
-    "text", ["host=db password=s3cr3t dbname=a", "dbname = a user=me password=s3cr3t"]
-)
+@pytest.mark.parametrize("text", ["host=db password=s3cr3t dbname=a", "dbname = a user=me password=s3cr3t"])
 @pytest.mark.parametrize("opened", [open_journal, open_reader, refuse_address])
 def test_keywords_of_a_database_are_refused(text: str, opened: Callable[[str], object]) -> None:
     """They are no path, and nothing of them is shown."""
